@@ -1,0 +1,75 @@
+"""What a sample is conditioned on: a frozen dataclass of batch-first tensors, one subclass a network."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Self, TypeVar, dataclass_transform
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import register_dataclass  # the registry torch.compile and torch.export read; no public name yet
+
+from unnoise.core.error import Refused
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def condition(cls: type[T]) -> type[T]:
+    """Make a class a frozen dataclass that torch takes apart and puts together (a pytree)."""
+    made = dataclass(frozen=True, kw_only=True)(cls)
+    register_dataclass(made)
+    return made
+
+
+@condition
+class Condition:
+    """Fields are tensors whose first axis is the batch, or None.
+
+    `sequences` names the fields whose second axis is a sequence and, for each, the field that masks it (True where a
+    token counts); `cat` pads the shorter with zeros and the mask with False.
+    """
+
+    sequences: ClassVar[Mapping[str, str]] = {}
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same condition with every tensor changed."""
+        return replace(self, **{k: change(v) for k, v in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields that are set."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: v for k, v in values.items() if v is not None}
+
+    def cat(self, other: Self) -> Self:
+        """This batch and then the other, as one."""
+        mine, theirs = self.tensors(), other.tensors()
+        if mine.keys() != theirs.keys():
+            raise Refused(
+                f"{type(self).__name__}: only one side has {', '.join(sorted(mine.keys() ^ theirs.keys()))}",
+                "conditions that run as one batch need the same fields",
+            )
+        padded = {name for pair in self.sequences.items() for name in pair}
+        return replace(self, **{k: _cat(mine[k], theirs[k], k in padded) for k in mine})
+
+    def to(self, target: torch.device | torch.dtype) -> Self:
+        """On another device, or with floating-point tensors in another dtype."""
+        if isinstance(target, torch.dtype):
+            return self.map(lambda v: v.to(target) if v.is_floating_point() else v)
+        return self.map(lambda v: v.to(target))
+
+
+@condition
+class Unconditional(Condition):
+    """Nothing to go by."""
+
+
+def _cat(first: Tensor, second: Tensor, padded: bool) -> Tensor:
+    if padded:
+        length = max(first.shape[1], second.shape[1])
+        first, second = _lengthen(first, length), _lengthen(second, length)
+    return torch.cat([first, second])
+
+
+def _lengthen(value: Tensor, length: int) -> Tensor:
+    missing = value.new_zeros(value.shape[0], length - value.shape[1], *value.shape[2:])
+    return torch.cat([value, missing], 1) if missing.shape[1] else value

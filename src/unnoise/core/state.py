@@ -1,0 +1,60 @@
+"""What a sampler yields: enough to show, to stop, to save and to go on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from unnoise.core.level import Level
+from unnoise.core.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class State:
+    """A sample on its way.
+
+    There is no index: the way ahead is the trajectory's levels beyond the state's own, so that another trajectory,
+    sampler or prompt may take over at any step.
+
+    Args:
+        x: the noisy sample (B, ...), at least float32.
+        level: where it is.
+        step: steps taken; never goes back, and keys noise and progress.
+        data: the last data guess, of x's shape.
+        memory: what a multi-step method keeps, by "owner.name"; another owner finds nothing and starts afresh.
+    """
+
+    x: Tensor
+    level: Level
+    step: int = 0
+    data: Tensor | None = None
+    memory: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def __post_init__(self) -> None:
+        if self.x.dtype in (torch.float16, torch.bfloat16):
+            object.__setattr__(self, "x", self.x.float())
+
+    def next(self, x: Tensor, level: Level, data: Tensor, memory: Mapping[str, Tensor] | None = None) -> "State":
+        """One step on, with the memory to keep from now on."""
+        return State(x, level, self.step + 1, data, memory or {})
+
+    def remaining(self, trajectory: Trajectory) -> Iterator[tuple[Level, Level]]:
+        """Pairs (now, next) from the state's own level to the trajectory's end."""
+        ahead = [level for level in trajectory.levels if float(level.ratio) < float(self.level.ratio)]
+        return pairwise([self.level, *ahead])
+
+    def recall(self, owner: str) -> dict[str, Tensor]:
+        """What this owner left in memory, without its prefix."""
+        return {k[len(owner) + 1 :]: v for k, v in self.memory.items() if k.startswith(owner + ".")}
+
+
+def remember(owner: str, **values: Tensor) -> dict[str, Tensor]:
+    """Values to keep in a state's memory, marked with their owner."""
+    return {f"{owner}.{name}": value for name, value in values.items()}
+
+
+def begin(trajectory: Trajectory, noise: Tensor) -> State:
+    """The state of pure noise (B, ...) at the trajectory's first level."""
+    return State(trajectory.start * noise, trajectory.levels[0])

@@ -1,0 +1,36 @@
+"""Guidance whose output keeps the spread of the prompt's own (Lin et al. 2024, section 3.4, eq. 15 and 16)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unnoise.core.guidance import Space
+from unnoise.core.level import Level
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """Args:
+    scale: as in classifier-free guidance.
+    factor: 0 is plain guidance, 1 rescales fully; the paper uses 0.7.
+    """
+
+    scale: float = 4.0
+    factor: float = 0.7
+    space: ClassVar[Space] = "output"
+
+    def needs(self, level: Level) -> tuple[str, ...]:
+        return ("positive", "negative")
+
+    def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
+        positive = guesses["positive"]
+        guided = torch.lerp(guesses["negative"], positive, self.scale)
+        axes = tuple(range(1, positive.ndim))
+        spread = positive.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
+        return torch.lerp(guided, guided * spread, self.factor)
+
+
+guidance = Rescaled

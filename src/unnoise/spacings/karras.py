@@ -1,0 +1,30 @@
+"""Equal steps in sigma^(1/rho): most of them at little noise (Karras et al. 2022, eq. 5)."""
+
+from dataclasses import dataclass
+
+from unnoise.core.schedule import Schedule
+from unnoise.core.trajectory import Trajectory
+from unnoise.spacings._ramp import ramped
+
+
+@dataclass(frozen=True)
+class Karras:
+    """Args:
+    rho: how strongly steps crowd towards little noise.
+    low, high: the range of sigma; 0 takes the schedule's own.
+    """
+
+    rho: float = 7.0
+    low: float = 0.0
+    high: float = 0.0
+
+    def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
+        def ramp(high: float, low: float, n: int) -> list[float]:
+            a, b = high ** (1 / self.rho), low ** (1 / self.rho)
+            return [(a + (b - a) * i / (n - 1)) ** self.rho for i in range(n)]
+
+        return ramped(schedule, steps, self.low, self.high, ramp)
+
+
+spacing = Karras
+aliases = ["Karras"]

@@ -1,0 +1,33 @@
+"""The levels you name: `listed:sigmas=14.6 7 3 1 0.3`, or the same in the schedule's time."""
+
+from dataclasses import dataclass
+
+from unnoise.core.error import Refused
+from unnoise.core.schedule import Schedule, level_at, level_of
+from unnoise.core.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A clean level is added at the end unless it is there.
+
+    Args:
+        sigmas: values of sigma / alpha, falling.
+        times: or times of the schedule, falling from at most 1.
+    """
+
+    sigmas: tuple[float, ...] = ()
+    times: tuple[float, ...] = ()
+
+    def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
+        if bool(self.sigmas) == bool(self.times):
+            raise Refused("the spacing 'listed' needs its levels", "give sigmas=... or times=..., not both", "spacing")
+        levels = [level_of(schedule, s) for s in self.sigmas] or [level_at(schedule, t) for t in self.times]
+        if not levels[-1].clean:
+            levels.append(level_at(schedule, 0.0))
+        if len(levels) - 1 != steps:
+            raise Refused(f"{len(levels) - 1} levels are listed for {steps} steps", "let the two agree", "steps")
+        return Trajectory(tuple(levels), schedule, float(levels[0].sigma))
+
+
+spacing = Listed

@@ -1,0 +1,28 @@
+"""Every (N / steps)-th row of a table, counted from its noisy end (Lin et al. 2024, section 3.3)."""
+
+from dataclasses import dataclass
+
+from unnoise.core.schedule import Schedule
+from unnoise.core.trajectory import Trajectory
+from unnoise.spacings._rows import End, Start, along, count
+
+
+@dataclass(frozen=True)
+class Trailing:
+    """Rows N - 1, N - 1 - N / steps, ..., rounded.
+
+    Args:
+        start: begin with the level's own noise, or with unit variance as diffusers does.
+        end: finish clean, or at row 0.
+    """
+
+    start: Start = "noise"
+    end: End = "clean"
+
+    def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
+        total = count(schedule, steps)
+        rows = [float(round(total - i * total / steps) - 1) for i in range(steps)]
+        return along(schedule, rows, self.start, self.end)
+
+
+spacing = Trailing
