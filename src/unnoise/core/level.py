@@ -4,11 +4,14 @@ Variance-preserving paths (Ho et al. 2020), variance-exploding ones (Karras et a
 2023, Lipman et al. 2023) differ only in the pairs (alpha, sigma) they visit.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Level:
     @property
     def log_snr(self) -> Tensor:
         """log(alpha² / sigma²); infinite at the clean end, minus infinite at alpha = 0."""
-        return 2 * torch.log(self.alpha / self.sigma)
+        return 2 * (self.alpha / self.sigma).log()
 
     @property
     def ratio(self) -> Tensor:
@@ -53,9 +56,21 @@ class Level:
         return (x - self.alpha * data) / self.sigma
 
 
+def scalar(value: float) -> Tensor:
+    """A number as shared levels hold it: 0-dim, float64, on the CPU."""
+    import torch  # here, so that samplers and spacings can be named and described without it
+
+    return torch.tensor(value, dtype=torch.float64)
+
+
 def shared(t: float, alpha: float, sigma: float) -> Level:
     """A level of plain numbers, for a whole batch."""
-    return Level(*(torch.tensor(v, dtype=torch.float64) for v in (t, alpha, sigma)))
+    return Level(scalar(t), scalar(alpha), scalar(sigma))
+
+
+def quieter(level: Level, than: Level) -> bool:
+    """Whether a shared level holds less noise than another, by more than rounding could make it."""
+    return float(level.ratio) < float(than.ratio) * (1 - 1e-9)
 
 
 def half_log_snr(level: Level) -> float:

@@ -36,7 +36,13 @@ class Seeds:
         return torch.stack([_randn(shape, seed) for seed in self.values])
 
     def __call__(self, x: Tensor, step: int, purpose: str = "step") -> Tensor:
-        """A later draw, keyed by a hash of (seed, step, purpose)."""
+        """A later draw, keyed by a hash of (seed, step, purpose).
+
+        Raises:
+            Refused: there is not one seed for each sample of x.
+        """
+        if len(self.values) != len(x):
+            raise Refused(f"{len(self.values)} seeds for a batch of {len(x)}", "give one seed a sample", "seed")
         drawn = [_randn(tuple(x.shape[1:]), _key(seed, step, purpose)) for seed in self.values]
         return torch.stack(drawn).to(x)
 

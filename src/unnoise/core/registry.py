@@ -7,11 +7,13 @@ the field's other names for it in `aliases`. A spec is a name with options, `ddi
 import ast
 import difflib
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
 from importlib.resources import files
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from unnoise.core.error import Refused
@@ -40,7 +42,8 @@ class Registry(Mapping[str, T], Generic[T]):
     @cached_property
     def aliases(self) -> Mapping[str, str]:
         """Other names -> specs, folded by `fold`; read from the sources without importing them."""
-        return {fold(a): s for name in self.names for a, s in _aliases(self._source(name), name).items()}
+        own = {fold(name): name for name in self.names}
+        return own | {fold(a): s for name in self.names for a, s in _aliases(self._source(name), name).items()}
 
     def _source(self, name: str) -> str:
         return files(self.package).joinpath(name + ".py").read_text(encoding="utf-8")
@@ -54,7 +57,9 @@ class Registry(Mapping[str, T], Generic[T]):
         if key not in self.names:
             near = difflib.get_close_matches(key, self.names, 1, 0.6)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise UnknownName(f"there is no {self.word} '{key[:60]}'", f"{hint}one of {', '.join(self.names)}", self.word)
+            raise UnknownName(
+                f"there is no {self.word} '{key[:60]}'", f"{hint}one of {', '.join(self.names)}", self.word
+            )
         return cast(T, getattr(import_module(f"{self.package}.{key}"), self.word))
 
     def __iter__(self) -> Iterator[str]:
@@ -69,11 +74,24 @@ class Registry(Mapping[str, T], Generic[T]):
         Raises:
             Refused: the name, an option or a value is none the entry knows.
         """
-        if spec not in self.names and (known := self.aliases.get(fold(spec))):
-            spec = known
+        name, preset, text = self._read(spec)
+        maker, who = cast(Callable[..., Any], self[name]), f"{self.word} '{name}'"
+        return maker(**options(maker, preset, who, self.word) | options(maker, text, who, self.word))
+
+    def resolve(self, spec: str) -> str:
+        """The same spec by the entry's own name; raises as `make` does."""
+        self.make(spec)
+        name, preset, text = self._read(spec)
+        settings = ",".join(filter(None, (preset, text)))
+        return f"{name}:{settings}" if settings else name
+
+    def _read(self, spec: str) -> tuple[str, str, str]:
+        """An entry's name, the options its other name stands for, and those given."""
         name, _, text = spec.partition(":")
-        maker = cast(Callable[..., Any], self[name])
-        return maker(**options(maker, text, f"{self.word} '{name}'", self.word))
+        if name in self.names:
+            return name, "", text
+        known, _, preset = self.aliases.get(fold(name), name).partition(":")
+        return known, preset, text
 
 
 class UnknownName(Refused, KeyError):
@@ -89,8 +107,7 @@ def fold(name: str) -> str:
 
 def options(maker: Callable[..., Any], text: str, who: str, field: str) -> dict[str, Any]:
     """Parse "name=value,name=value" against a dataclass's fields."""
-    known = {f.name for f in fields(cast(Any, maker)) if f.init}
-    hints = get_type_hints(maker)
+    known = _option_types(maker)
     found: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = part.partition("=")
@@ -98,8 +115,16 @@ def options(maker: Callable[..., Any], text: str, who: str, field: str) -> dict[
         if not equals or name not in known:
             can = f"its options are {', '.join(sorted(known))}" if known else "it has no options"
             raise Refused(f"{who} has no option '{part}'", can, field)
-        found[name] = _parse(value.strip(), hints[name], f"{who}, option {name}", field)
+        if name in found:
+            raise Refused(f"{who} is given {name} twice", "give it once", field)
+        found[name] = _parse(value.strip(), known[name], f"{who}, option {name}", field)
     return found
+
+
+def _option_types(maker: Callable[..., Any]) -> dict[str, Any]:
+    # Options alone are resolved: a class's other annotations may be names imported for type checkers only.
+    written = {f.name: f.type for f in fields(cast(Any, maker)) if f.init}
+    return get_type_hints(SimpleNamespace(__annotations__=written), vars(sys.modules[maker.__module__]))
 
 
 def _parse(value: str, kind: Any, who: str, field: str) -> Any:

@@ -19,8 +19,8 @@ from unnoise.core.level import Level
 class Schedule(Protocol):
     """Monotone: sigma / alpha rises with t.
 
-    `low` is the time of the least noise a run visits before the clean level, `rows` the number of rows of a table (0 for
-    a continuous path).
+    `low` is the time of the least noise a run visits before the clean level, `rows` the number of rows of a table (0
+    for a continuous path).
     """
 
     @property
@@ -89,13 +89,13 @@ Curve = Literal["linear", "scaled_linear", "squared_cosine"]
 class Betas:
     """A table of betas, variance preserving (DDPM, SD 1 and 2, SDXL).
 
-    Row k of N, the peers' timestep k, stands at t = (k + 1) / N; t = 0 is the clean picture. Between rows sigma / alpha is
-    interpolated, in its logarithm (k-diffusion) or as it is (diffusers' Euler); below row 0 it falls straight to zero,
-    and above the last finite row of a zero-terminal-SNR table its inverse does.
+    Row k of N, the peers' timestep k, stands at t = (k + 1) / N; t = 0 is the clean picture. Between rows sigma / alpha
+    is interpolated, in its logarithm (k-diffusion) or as it is (diffusers' Euler); below row 0 it falls straight to
+    zero, and above the last finite row of a zero-terminal-SNR table its inverse does.
 
     Args:
-        curve: how beta grows: `linear` (Ho et al. 2020), `scaled_linear` (linear in the square root; latent diffusion) or
-            `squared_cosine` (Nichol and Dhariwal 2021, eq. 17, betas clipped at 0.999).
+        curve: how beta grows: `linear` (Ho et al. 2020), `scaled_linear` (linear in the square root; latent diffusion)
+            or `squared_cosine` (Nichol and Dhariwal 2021, eq. 17, betas clipped at 0.999).
         start, end: the first and the last beta of the two linear curves.
         rows: how many.
         zero_terminal_snr: shift and scale alpha so that the last row holds no data (Lin et al. 2024, algorithm 1).
@@ -111,6 +111,12 @@ class Betas:
     ratios: Tensor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.rows < 2 or not (0 < self.start < 1 and 0 < self.end < 1):
+            raise Refused(
+                f"no table has {self.rows} rows of betas from {self.start} to {self.end}",
+                "a table takes at least 2 rows, and betas between 0 and 1",
+                "schedule",
+            )
         alpha = torch.cumprod(1 - self.betas(), 0).sqrt()
         if self.zero_terminal_snr:
             alpha = (alpha - alpha[-1]) * alpha[0] / (alpha[0] - alpha[-1])
@@ -166,15 +172,3 @@ SCHEDULES: Mapping[str, type[Schedule]] = {
     "exploding": Exploding,
     "betas": Betas,
 }
-
-
-def level_at(schedule: Schedule, t: float) -> Level:
-    """One shared level, by time."""
-    if not 0 <= t <= 1:
-        raise Refused(f"time {t} lies outside the schedule", "times run from 0 (clean) to 1 (noise)")
-    return schedule(torch.tensor(t, dtype=torch.float64))
-
-
-def level_of(schedule: Schedule, ratio: float) -> Level:
-    """One shared level, by sigma / alpha."""
-    return schedule(schedule.time(torch.tensor(ratio, dtype=torch.float64)))

@@ -1,14 +1,19 @@
 """What a sampler yields: enough to show, to stop, to save and to go on."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from unnoise.core.level import quieter
 
-from unnoise.core.level import Level
-from unnoise.core.trajectory import Trajectory
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unnoise.core.level import Level
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -30,19 +35,19 @@ class State:
     level: Level
     step: int = 0
     data: Tensor | None = None
-    memory: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.x.dtype in (torch.float16, torch.bfloat16):
+        if self.x.is_floating_point() and self.x.element_size() < 4:
             object.__setattr__(self, "x", self.x.float())
 
-    def next(self, x: Tensor, level: Level, data: Tensor, memory: Mapping[str, Tensor] | None = None) -> "State":
+    def next(self, x: Tensor, level: Level, data: Tensor, memory: Mapping[str, Tensor] | None = None) -> State:
         """One step on, with the memory to keep from now on."""
         return State(x, level, self.step + 1, data, memory or {})
 
     def remaining(self, trajectory: Trajectory) -> Iterator[tuple[Level, Level]]:
         """Pairs (now, next) from the state's own level to the trajectory's end."""
-        ahead = [level for level in trajectory.levels if float(level.ratio) < float(self.level.ratio)]
+        ahead = [level for level in trajectory.levels if quieter(level, self.level)]
         return pairwise([self.level, *ahead])
 
     def recall(self, owner: str) -> dict[str, Tensor]:

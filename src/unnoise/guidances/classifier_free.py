@@ -3,15 +3,17 @@
 A lerp of data guesses is the same lerp of noise, v or flow guesses, so it is taken in the data.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from unnoise.core.guidance import Space
-from unnoise.core.level import Level
+    from unnoise.core.guidance import Space
+    from unnoise.core.level import Level
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ClassifierFree:
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
         if "negative" not in guesses:
             return guesses["positive"]
-        return torch.lerp(guesses["negative"], guesses["positive"], self.scale)
+        return guesses["negative"].lerp(guesses["positive"], self.scale)
 
 
 guidance = ClassifierFree

@@ -3,15 +3,17 @@
 Outside the interval the negative branch is not even run.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from unnoise.core.guidance import Space
-from unnoise.core.level import Level
+    from unnoise.core.guidance import Space
+    from unnoise.core.level import Level
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Interval:
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
         if "negative" not in guesses:
             return guesses["positive"]
-        return torch.lerp(guesses["negative"], guesses["positive"], self.scale)
+        return guesses["negative"].lerp(guesses["positive"], self.scale)
 
 
 guidance = Interval

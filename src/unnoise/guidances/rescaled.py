@@ -1,14 +1,16 @@
 """Guidance whose output keeps the spread of the prompt's own (Lin et al. 2024, section 3.4, eq. 15 and 16)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from unnoise.core.guidance import Space
-from unnoise.core.level import Level
+    from unnoise.core.guidance import Space
+    from unnoise.core.level import Level
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,11 @@ class Rescaled:
 
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
         positive = guesses["positive"]
-        guided = torch.lerp(guesses["negative"], positive, self.scale)
+        guided = guesses["negative"].lerp(positive, self.scale)
         axes = tuple(range(1, positive.ndim))
-        spread = positive.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
-        return torch.lerp(guided, guided * spread, self.factor)
+        kept, found = positive.std(axes, keepdim=True), guided.std(axes, keepdim=True)
+        # A constant output, as an untrained network gives, has no spread to rescale.
+        return guided.lerp(guided * (kept / found).where(found > 0, 1.0), self.factor)
 
 
 guidance = Rescaled

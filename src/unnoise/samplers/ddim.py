@@ -4,16 +4,20 @@ With r = sigma / alpha, the fresh share of the variance is eta² (1 - r_to² / r
 has the posterior variance of Ho et al. 2020.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from unnoise.core.denoiser import Denoise
-from unnoise.core.level import Level
-from unnoise.core.noise import Noise
-from unnoise.core.state import State
-from unnoise.core.trajectory import Trajectory
+    from unnoise.core.denoiser import Denoise
+    from unnoise.core.level import Level
+    from unnoise.core.noise import Noise
+    from unnoise.core.state import State
+    from unnoise.core.trajectory import Trajectory
 
 
 def fresh_share(now: Level, to: Level, eta: float) -> Tensor:

@@ -4,14 +4,17 @@ On any path, with beta = sigma_now² - (alpha_now / alpha_to)² sigma_to² the v
 posterior variance is beta sigma_to² / sigma_now² (`small`); its upper bound is beta (`large`, Ho et al. section 3.2).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from unnoise.core.denoiser import Denoise
-from unnoise.core.noise import Noise
-from unnoise.core.state import State
-from unnoise.core.trajectory import Trajectory
+if TYPE_CHECKING:
+    from unnoise.core.denoiser import Denoise
+    from unnoise.core.noise import Noise
+    from unnoise.core.state import State
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

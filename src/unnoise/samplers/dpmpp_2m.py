@@ -3,13 +3,19 @@
 Lu et al. 2022b, algorithm 2. The step to the clean level, where log SNR is infinite, is Euler's.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from unnoise.core.denoiser import Denoise
-from unnoise.core.noise import Noise
-from unnoise.core.state import State, remember
-from unnoise.core.trajectory import Trajectory
+from unnoise.core.state import remember
+
+if TYPE_CHECKING:
+    from unnoise.core.denoiser import Denoise
+    from unnoise.core.noise import Noise
+    from unnoise.core.state import State
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,17 @@
 Song et al. 2021a, eq. 12 with eta = 0; Karras et al. 2022, algorithm 1 without its correction; Liu et al. 2023.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from unnoise.core.denoiser import Denoise
-from unnoise.core.noise import Noise
-from unnoise.core.state import State
-from unnoise.core.trajectory import Trajectory
+if TYPE_CHECKING:
+    from unnoise.core.denoiser import Denoise
+    from unnoise.core.noise import Noise
+    from unnoise.core.state import State
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

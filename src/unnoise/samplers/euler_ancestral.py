@@ -4,14 +4,19 @@ k-diffusion's `sample_euler_ancestral`. Its step down and up in sigma / alpha is
 eta = 1 is DDPM with the posterior variance.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from unnoise.core.denoiser import Denoise
-from unnoise.core.noise import Noise
-from unnoise.core.state import State
-from unnoise.core.trajectory import Trajectory
 from unnoise.samplers.ddim import fresh_share
+
+if TYPE_CHECKING:
+    from unnoise.core.denoiser import Denoise
+    from unnoise.core.noise import Noise
+    from unnoise.core.state import State
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,24 @@
 """Heun's method: an Euler step, corrected by the slope at its end (Karras et al. 2022, algorithm 1).
 
-The trapezoid rule depends on the coordinates it is taken in. `path` integrates dx = data d(alpha) + noise d(sigma), which
-is Heun's method for a flow and for EDM; `ratio` integrates x / alpha along sigma / alpha, as k-diffusion and diffusers do
-on every path. On a variance-exploding path the two are one.
+The trapezoid rule depends on the coordinates it is taken in. `path` integrates dx = data d(alpha) + noise d(sigma),
+which is Heun's method for a flow and for EDM; `ratio` integrates x / alpha along sigma / alpha, as k-diffusion and
+diffusers do on every path. On a variance-exploding path the two are one.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from unnoise.core.denoiser import Denoise
-from unnoise.core.level import Level
-from unnoise.core.noise import Noise
-from unnoise.core.state import State
-from unnoise.core.trajectory import Trajectory
+    from unnoise.core.denoiser import Denoise
+    from unnoise.core.level import Level
+    from unnoise.core.noise import Noise
+    from unnoise.core.state import State
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,13 @@
 """One way to lay steps along a schedule a file; `SPACINGS` knows them by the file's name."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from unnoise.core.registry import Registry
-from unnoise.core.sampler import Spacing
+
+if TYPE_CHECKING:
+    from unnoise.core.sampler import Spacing
+
 
 SPACINGS: Registry[type[Spacing]] = Registry("unnoise.spacings", "spacing")

@@ -1,15 +1,21 @@
 """What the spacings that ramp sigma share: where the ramp starts and ends, and the way back to levels.
 
-sigma here is sigma / alpha, the noise of variance-exploding coordinates. A path that reaches alpha = 0 has no largest one;
-there the ramp runs in sigma / (alpha + sigma), which is the time of a straight path, as ComfyUI ramps flows.
+sigma here is sigma / alpha, the noise of variance-exploding coordinates. A path that reaches alpha = 0 has no largest
+one; there the ramp runs in sigma / (alpha + sigma), which is the time of a straight path, as ComfyUI ramps flows.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from unnoise.core.error import Refused
-from unnoise.core.schedule import Schedule, level_at, level_of
-from unnoise.core.trajectory import Trajectory
+from unnoise.core.trajectory import Trajectory, counted, level_at, level_of
+
+if TYPE_CHECKING:
+    from unnoise.core.schedule import Schedule
+
 
 Ramp = Callable[[float, float, int], list[float]]
 
@@ -32,7 +38,7 @@ def ramped(schedule: Schedule, steps: int, low: float, high: float, ramp: Ramp) 
             f"its sigmas end at {largest:g}, and low must be below high",
             "spacing",
         )
-    sigmas = ramp(high, low, steps) if steps > 1 else [high]
+    sigmas = ramp(high, low, steps) if counted(steps) > 1 else [high]
     ratios = [math.inf if s >= 1 else s / (1 - s) for s in sigmas] if straight else sigmas
     levels = [level_of(schedule, r) for r in ratios] + [level_at(schedule, 0.0)]
     return Trajectory(tuple(levels), schedule, float(levels[0].sigma))

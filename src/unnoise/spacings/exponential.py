@@ -1,10 +1,15 @@
 """Equal steps in log sigma (Song et al. 2021b, section C; k-diffusion's exponential schedule)."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from unnoise.core.schedule import Schedule
-from unnoise.core.trajectory import Trajectory
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from unnoise.spacings._ramp import between, ramped
+
+if TYPE_CHECKING:
+    from unnoise.core.schedule import Schedule
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,16 @@
 """Equal steps in sigma^(1/rho): most of them at little noise (Karras et al. 2022, eq. 5)."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from unnoise.core.schedule import Schedule
-from unnoise.core.trajectory import Trajectory
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unnoise.core.error import Refused
 from unnoise.spacings._ramp import ramped
+
+if TYPE_CHECKING:
+    from unnoise.core.schedule import Schedule
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,10 @@ class Karras:
     rho: float = 7.0
     low: float = 0.0
     high: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.rho <= 100:
+            raise Refused(f"a rho of {self.rho:g} makes no ramp", "rho runs from 0.1 to 100", "spacing")
 
     def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
         def ramp(high: float, low: float, n: int) -> list[float]:

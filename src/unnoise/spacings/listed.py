@@ -1,10 +1,15 @@
 """The levels you name: `listed:sigmas=14.6 7 3 1 0.3`, or the same in the schedule's time."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from unnoise.core.error import Refused
-from unnoise.core.schedule import Schedule, level_at, level_of
-from unnoise.core.trajectory import Trajectory
+from unnoise.core.trajectory import Trajectory, level_at, level_of
+
+if TYPE_CHECKING:
+    from unnoise.core.schedule import Schedule
 
 
 @dataclass(frozen=True)

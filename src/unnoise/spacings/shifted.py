@@ -3,11 +3,17 @@
 t -> shift t / (1 + (shift - 1) t). A shift of exp(mu) is diffusers' and Flux's dynamic shift.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from unnoise.core.error import Refused
-from unnoise.core.schedule import Schedule
-from unnoise.core.trajectory import Trajectory, through
+from unnoise.core.trajectory import counted, through
+
+if TYPE_CHECKING:
+    from unnoise.core.schedule import Schedule
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Shifted:
     def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
         if self.shift <= 0:
             raise Refused(f"a shift of {self.shift} reverses time", "shifts are greater than 0", "spacing")
+        counted(steps)
         if self.low:
             times = [1 - (1 - self.low) * i / max(steps - 1, 1) for i in range(steps)] + [0.0]
         else:

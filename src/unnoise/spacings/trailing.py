@@ -1,10 +1,15 @@
 """Every (N / steps)-th row of a table, counted from its noisy end (Lin et al. 2024, section 3.3)."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from unnoise.core.schedule import Schedule
-from unnoise.core.trajectory import Trajectory
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from unnoise.spacings._rows import End, Start, along, count
+
+if TYPE_CHECKING:
+    from unnoise.core.schedule import Schedule
+    from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,9 @@ class Trailing:
 
     def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
         total = count(schedule, steps)
-        rows = [float(round(total - i * total / steps) - 1) for i in range(steps)]
+        # The difference as numpy's arange takes it, so that halves round as they do in diffusers.
+        back = (total - total / steps) - total
+        rows = [float(round(total + i * back) - 1) for i in range(steps)]
         return along(schedule, rows, self.start, self.end)
 
 

@@ -1,0 +1,1 @@
+"""The mathematics of diffusion: levels, schedules, predictions, conditions, guidance and states."""

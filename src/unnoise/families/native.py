@@ -1,0 +1,178 @@
+"""Our own format, which every recipe exports: one safetensors file that says all of itself.
+
+Its metadata hold `unnoise`, JSON with the registry name and the config fields of the network, prediction, clock, schedule,
+spacing, codec and conditioner and what people should know, and `vocabulary`, the tokenizer's own JSON, where there is one.
+Tensors are named `network.*`, `codec.*` and `conditioner.*`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from unnoise.core.description import Description
+from unnoise.core.error import Refused
+from unnoise.families._family import Family
+from unnoise.weights.header import Header, read_header
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from unnoise.core.model import Model
+    from unnoise.weights.place import Place
+
+FORMAT = 1
+DESCRIBED = {f.name for f in fields(Description)} - {"name", "family", "parameters", "files"}
+
+
+def recognises(header: Header) -> bool:
+    return "unnoise" in header.metadata
+
+
+def describe(header: Header) -> Description:
+    """What the file says of itself.
+
+    Raises:
+        Refused: it was written by a newer unnoise, or its metadata are damaged.
+    """
+    stated = _stated(header)
+    known = {k: v for k, v in stated["description"].items() if k in DESCRIBED}
+    try:
+        return Description(
+            name=header.path.stem,
+            family="native",
+            parameters=header.parameters,
+            **known | {"classes": tuple(known.get("classes", ()))},
+        )
+    except TypeError as error:
+        raise Refused(f"{header.path} does not describe its model", str(error)[:120], "model") from None
+
+
+def assemble(path: Path, description: Description, place: "Place") -> "Model":
+    """Read the file and build its model on a device.
+
+    Raises:
+        Refused: a part it names is none we know, or its tensors do not fit.
+    """
+    from unnoise.core.clock import CLOCKS
+    from unnoise.core.denoiser import Denoiser
+    from unnoise.core.model import Model
+    from unnoise.core.prediction import PREDICTIONS
+    from unnoise.core.schedule import SCHEDULES
+    from unnoise.networks import CODECS, NETWORKS
+    from unnoise.spacings import SPACINGS
+    from unnoise.text import CONDITIONERS
+    from unnoise.weights.place import filled
+    from unnoise.weights.store import read_tensors
+
+    header = read_header(path)
+    stated = _stated(header)
+    tensors = read_tensors(path)
+    kind = _part(stated, "network", NETWORKS)
+    config = _config(stated, "network", kind.Config)
+    network = filled(lambda: kind(config), tensors, "network.", place)
+    codec_kind = _part(stated, "codec", CODECS)
+    codec_config = _config(stated, "codec", codec_kind.Config)
+    codec = filled(lambda: codec_kind(codec_config), tensors, "codec.", place)
+    reader = _part(stated, "conditioner", CONDITIONERS)
+    reader_config = _config(stated, "conditioner", reader.Config)
+    vocabulary = header.metadata.get("vocabulary", "")
+    conditioner = filled(
+        lambda: reader(reader_config, vocabulary, kind.Condition), tensors, "conditioner.", place
+    )
+    prediction = _config(stated, "prediction", _part(stated, "prediction", PREDICTIONS))
+    clock = _config(stated, "clock", _part(stated, "clock", CLOCKS))
+    schedule = _config(stated, "schedule", _part(stated, "schedule", SCHEDULES))
+    spacing = _config(stated, "spacing", _part(stated, "spacing", SPACINGS))
+    return Model(Denoiser(network, prediction, clock), schedule, spacing, codec, conditioner, description)
+
+
+def export(model: "Model", tensors: "Mapping[str, Tensor]", dtype: "torch.dtype") -> tuple[dict[str, Any], dict[str, str]]:
+    """Tensors and metadata of a file that `assemble` reads back.
+
+    Args:
+        model: its parts and description.
+        tensors: `network.*`, `codec.*` and `conditioner.*`; `parts` names a model's own.
+        dtype: what floating-point tensors are stored as.
+    """
+    denoiser = model.denoiser
+    conditioner, codec = cast("nn.Module", model.conditioner), cast("nn.Module", model.codec)
+    stated: dict[str, Any] = {
+        "format": FORMAT,
+        "description": {k: v for k, v in asdict(model.description).items() if k in DESCRIBED},
+        "network": _said(denoiser.network),
+        "codec": _said(codec),
+        "conditioner": _said(conditioner),
+        "prediction": _listed(denoiser.prediction, "prediction"),
+        "clock": _listed(denoiser.clock, "clock"),
+        "schedule": _listed(model.schedule, "schedule"),
+        "spacing": {"name": _file(model.spacing), "config": _settings(model.spacing)},
+    }
+    metadata = {"unnoise": json.dumps(stated, sort_keys=True)}
+    if vocabulary := getattr(conditioner, "vocabulary", ""):
+        metadata["vocabulary"] = vocabulary
+    return {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}, metadata
+
+
+def parts(model: "Model") -> "dict[str, nn.Module]":
+    """A model's modules by the prefix of their tensors."""
+    return {
+        "network": model.denoiser.network,
+        "codec": cast("nn.Module", model.codec),
+        "conditioner": cast("nn.Module", model.conditioner),
+    }
+
+
+def _stated(header: Header) -> dict[str, Any]:
+    try:
+        stated = json.loads(header.metadata["unnoise"])
+        version = int(stated["format"])
+        stated["description"].items()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Refused(f"{header.path}: its own description cannot be read", "the file is damaged", "model") from None
+    if version > FORMAT:
+        raise Refused(f"{header.path} was written by a newer unnoise", "upgrade unnoise to read it", "model")
+    return stated
+
+
+def _part(stated: dict[str, Any], role: str, known: Mapping[str, Any]) -> Any:
+    name = stated.get(role, {}).get("name")
+    if not isinstance(name, str) or name not in known:
+        raise Refused(f"the model's {role} {name!r} is unknown", "upgrade unnoise, or check the file", "model")
+    return known[name]
+
+
+def _config(stated: dict[str, Any], role: str, kind: Any) -> Any:
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in stated[role].get("config", {}).items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise Refused(f"the model's {role} has settings we do not know", str(error)[:120], "model") from None
+
+
+def _said(module: "nn.Module") -> dict[str, Any]:
+    return {"name": _file(module), "config": asdict(cast(Any, module).config)}
+
+
+def _listed(value: Any, role: str) -> dict[str, Any]:
+    from unnoise.core.clock import CLOCKS
+    from unnoise.core.prediction import PREDICTIONS
+    from unnoise.core.schedule import SCHEDULES
+
+    table: Mapping[str, Any] = {"clock": CLOCKS, "prediction": PREDICTIONS, "schedule": SCHEDULES}[role]
+    name = next(n for n, kind in table.items() if type(value) is kind)
+    return {"name": name, "config": _settings(value)}
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.init} if is_dataclass(value) else {}
+
+
+def _file(value: Any) -> str:
+    """A folder registry's key: the name of the file a value's class stands in."""
+    return type(value).__module__.rsplit(".", 1)[-1]
+
+
+family = Family("unnoise", recognises, describe, assemble)

@@ -1,0 +1,136 @@
+"""What a picture says of how it was made: enough to make it again.
+
+A record is JSON at rest: sorted, ASCII only (so that a NUL or half a surrogate pair in a prompt survives any carrier),
+with `"unnoise": 1` for its version. `embed` puts it into files, `infotext` tells it in AUTOMATIC1111's words.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn, cast
+
+from unnoise.core.error import Refused
+
+VERSION = 1
+LIMIT = 4 * 2**20
+"""The most characters that a record may have when read: a stranger's file may hold anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How a picture was made.
+
+    Args:
+        task: the task's name, such as "generate".
+        request: the task's fields as JSON values; pictures and states in it are content hashes.
+        model: the model's name.
+        files: each weight file's name -> its sha256, in hexadecimal. The key that is the model's name, with or without
+            a suffix, is the checkpoint itself.
+        seed: this picture's seed.
+        levels: the noise levels visited, first to last, as (t, alpha, sigma).
+        sampler, spacing, guidance: specs, such as "ddim:eta=0.5" or "7.5".
+        width, height: in pixels.
+        versions: of what computed it: "unnoise", "torch".
+        device, dtype, exact: as the library was made with.
+        epoch: the numerics epoch, which changes when any golden picture does.
+        pixels: the sha256 of the pixels, as `image.pixels_sha256` gives it.
+        composite: whether it holds parts of a given picture (inpainting, say), and not the model's work alone.
+        notes: what else a person should know, one sentence each: that a long prompt was split, for one.
+    """
+
+    task: str
+    request: Mapping[str, Any]
+    model: str
+    files: Mapping[str, str]
+    seed: int
+    levels: tuple[tuple[float, float, float], ...]
+    sampler: str
+    spacing: str
+    guidance: str
+    width: int
+    height: int
+    versions: Mapping[str, str]
+    device: str
+    dtype: str
+    exact: bool
+    epoch: int
+    pixels: str
+    composite: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Plain JSON values from the start: a record then equals itself read back, and a fault shows where it is made.
+        request = json.loads(json.dumps(dict(self.request), allow_nan=False))
+        object.__setattr__(self, "request", request)
+        object.__setattr__(self, "files", dict(self.files))
+        object.__setattr__(self, "versions", dict(self.versions))
+        object.__setattr__(self, "levels", tuple((float(t), float(a), float(s)) for t, a, s in self.levels))
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    def values(self) -> dict[str, Any]:
+        """Its fields as JSON values, without the version."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def json(self) -> str:
+        """The canonical text: equal records give equal texts, of printable ASCII only."""
+        values = {"unnoise": VERSION, **self.values()}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("task", "model", "sampler", "spacing", "guidance", "device", "dtype", "pixels"), str),
+    **dict.fromkeys(("seed", "width", "height", "epoch"), int),
+    **dict.fromkeys(("exact", "composite"), bool),
+    **dict.fromkeys(("request", "files", "versions"), dict),
+    **dict.fromkeys(("levels", "notes"), list),
+}
+
+
+def from_json(text: str) -> Record:
+    """The record that `Record.json` wrote.
+
+    Raises:
+        Refused: if the text is no record, is damaged, or was written by a newer version.
+    """
+    if len(text) > LIMIT:
+        _refuse(f"is longer than {LIMIT} characters")
+    try:
+        values: Any = json.loads(text)
+        if not isinstance(values, dict):
+            _refuse("is no JSON object")
+        return _from_values(cast(dict[str, Any], values))
+    except Refused:
+        raise
+    except (ValueError, RecursionError):  # not JSON; numbers beyond a float's range; brackets without end
+        _refuse("is no sound JSON")
+
+
+def _from_values(values: dict[str, Any]) -> Record:
+    version = values.pop("unnoise", None)
+    if type(version) is int and version > VERSION:
+        raise Refused(f"the picture's record has version {version}", "read it with a newer unnoise")
+    if type(version) is not int or version != VERSION:
+        _refuse("has no version")
+    if unknown := sorted(values.keys() - _KINDS.keys()):
+        _refuse(f"has unknown fields: {', '.join(unknown)[:100]!r}")
+    for name, value in values.items():
+        if type(value) is not _KINDS[name]:
+            _refuse(f"has a {name} that is no {_KINDS[name].__name__}")
+    if missing := [f for f in _KINDS if f not in values and f not in ("composite", "notes")]:
+        _refuse(f"lacks {', '.join(missing)}")
+    texts = [*values["files"].values(), *values["versions"].values(), *values.get("notes", [])]
+    if not all(isinstance(v, str) for v in texts):
+        _refuse("has a file, a version or a note that is no text")
+    if not all(_is_level(v) for v in values["levels"]):
+        _refuse("has a level that is not three numbers")
+    return Record(**values)
+
+
+def _is_level(value: Any) -> bool:
+    if not isinstance(value, list) or len(cast(list[Any], value)) != 3:
+        return False
+    return all(type(v) in (int, float) and abs(v) < 1e300 for v in cast(list[Any], value))
+
+
+def _refuse(what: str) -> NoReturn:
+    raise Refused(f"the picture's record {what}", "use the file as unnoise wrote it")

@@ -1,0 +1,11 @@
+"""One architecture a file: its config, its condition and its module. `NETWORKS` knows the denoising ones by name,
+`CODECS` those that stand between media and samples.
+
+A file offers `network` (or `codec`): the module class, which names `Config` (and a network `Condition`) as attributes.
+"""
+
+from unnoise.core.registry import Registry
+from unnoise.networks._kind import Architecture
+
+NETWORKS: Registry[Architecture] = Registry("unnoise.networks", "network")
+CODECS: Registry[type] = Registry("unnoise.networks", "codec")

@@ -1,0 +1,1 @@
+"""Training: objectives, the visible loop, and what surrounds it."""

@@ -1,0 +1,92 @@
+"""Snapshots: a run's whole state in one folder, there entirely or not at all.
+
+A snapshot is written into a hidden folder beside its place, every file forced to the disk, its manifest last, and then
+renamed. A kill at any moment leaves the snapshot before it.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from unnoise.core.error import Refused
+from unnoise.weights.store import read_tensors, write_tensors
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A finished one.
+
+    Args:
+        path: its folder.
+        step: steps done.
+        facts: what the run must agree with to go on (its recipe's fields).
+    """
+
+    path: Path
+    step: int
+    facts: Mapping[str, str]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The run's tensors, as `Trainer.tensors` named them."""
+        return read_tensors(self.path / "state.safetensors")
+
+
+def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, str], keep: int = 2) -> Snapshot:
+    """Write the snapshot of a step and remove all but the newest `keep`.
+
+    Raises:
+        Refused: the folder cannot be written to, or is full; what was there before is untouched.
+    """
+    place = folder / f"step-{step:08d}"
+    staged = folder / f".{place.name}.tmp"
+    try:
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        write_tensors(staged / "state.safetensors", tensors, {"step": str(step)})
+        _write(staged / MANIFEST, json.dumps({"step": step, "facts": dict(facts)}, sort_keys=True))
+        _settle(staged)
+        shutil.rmtree(place, ignore_errors=True)
+        staged.replace(place)
+        _settle(folder)
+    except OSError as error:
+        raise Refused(f"cannot write the snapshot {place}", error.strerror or str(error), "out") from None
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    for old in every(folder)[:-keep]:
+        shutil.rmtree(old.path, ignore_errors=True)
+    return Snapshot(place, step, facts)
+
+
+def every(folder: Path) -> list[Snapshot]:
+    """The finished snapshots of a folder, oldest first."""
+    found: list[Snapshot] = []
+    for path in sorted(folder.glob("step-*")):
+        try:
+            manifest = json.loads((path / MANIFEST).read_text())
+            found.append(Snapshot(path, int(manifest["step"]), manifest["facts"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found, key=lambda snapshot: snapshot.step)
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _settle(folder: Path) -> None:
+    """Force a folder's own entries to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

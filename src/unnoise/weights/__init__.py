@@ -1,0 +1,1 @@
+"""Weight files: their headers without tensors, and reading and writing the tensors themselves."""

@@ -1,0 +1,40 @@
+"""The sha256 of a file, computed once for each size and time of change."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from unnoise.core.home import home
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in hexadecimal, from the cache under UNNOISE_HOME where it is known."""
+    stat = path.stat()
+    key = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    cache = home() / "cache" / "sha256.json"
+    known = _read(cache)
+    if key not in known:
+        with path.open("rb") as file:
+            known[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        _write(cache, known)
+    return known[key]
+
+
+def _read(cache: Path) -> dict[str, str]:
+    try:
+        found = json.loads(cache.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(cache: Path, known: dict[str, str]) -> None:
+    """A cache that cannot be written is no error: the next run computes again."""
+    beside = cache.with_name(f"{cache.name}.{os.getpid()}.tmp")
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps(dict(list(known.items())[-1000:])))
+        beside.replace(cache)
+    except OSError:
+        return

@@ -1,0 +1,49 @@
+"""Reading and writing tensors, whole or not at all."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unnoise.core.error import Refused
+from unnoise.weights.header import read_header
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file, on the CPU, as stored.
+
+    Raises:
+        Refused: the file is not whole, or holds a number that is not finite.
+    """
+    read_header(path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise Refused(f"cannot read {path}", str(error)[:200], "model") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise Refused(f"{path}: tensor {name!r} holds numbers that are not finite", "the file is damaged", "model")
+    return tensors
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file under its final name only when it is whole and on the disk.
+
+    Raises:
+        Refused: the folder cannot be written to, or is full.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, dict(metadata))
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except (SafetensorError, OSError) as error:
+        raise Refused(f"cannot write {path}", str(error)[:200], "out") from None
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""A name holds a whole file or what it held before; nothing else is left in the folder."""
+
+import errno
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from unnoise.core.error import Refused
+from unnoise.media.atomic import write
+
+
+def test_writes_and_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    write(target, b"first")
+    write(str(target), b"second")
+    assert target.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write(tmp_path / "a.bin", b"x")
+    assert (tmp_path / "a.bin").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    write(tmp_path / ("a" * 255), b"x")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("parent", ["missing", "file", "nul\0"])
+def test_no_folder_is_refused_by_name(tmp_path: Path, parent: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match=r"a\.bin"):
+        write(tmp_path / parent / "a.bin", b"x")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(Refused, match="directory"):
+        write(tmp_path / "a.png", b"x")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_file_system_that_takes_no_files_is_refused() -> None:
+    if not Path("/proc/self").exists():
+        pytest.skip("no /proc here")
+    with pytest.raises(Refused, match=r"/proc/a\.png"):
+        write("/proc/a.png", b"x")
+
+
+def test_a_limit_on_file_size_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    write(target, b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(Refused, match=r"a\.bin"):
+            write(target, b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "rename"])
+def test_a_full_disk_at_any_step_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, full)
+        if step == "rename":
+            patch.setattr(os, "replace", full)
+        with pytest.raises(Refused, match=r"No space.*free some space"):
+            write(tmp_path / "a.bin", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_leaves_nothing_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "a.bin", b"x")
+    assert list(tmp_path.iterdir()) == []
