@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unnoise.core.level import Level
+from unnoise.core.schedule import Betas, Cosine, Exploding, Rectified, Schedule
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,15 @@ def quantiles(count: int, reach: float = 2.0) -> Tensor:
 def order(coarse: float, fine: float, factor: float = 2.0) -> float:
     """The measured order of a method whose error falls from `coarse` to `fine` as its steps grow `factor` times."""
     return math.log(coarse / fine) / math.log(factor)
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "rectified": Rectified(),
+    "cosine": Cosine(),
+    "exploding": Exploding(),
+    "linear": Betas("linear", 1e-4, 0.02),
+    "scaled_linear": Betas(),
+    "squared_cosine": Betas("squared_cosine"),
+    "zero_terminal_snr": Betas(zero_terminal_snr=True),
+    "sigma_between": Betas(between="sigma"),
+}

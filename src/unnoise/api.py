@@ -50,7 +50,8 @@ def generate(prompt: str, *, model: str = "emoji", library: Shelf | None = None,
         prompt: what to draw.
         model: a model's name or file.
         library: where models are found; by default one that keeps what it has loaded.
-        **fields: any other field of `Generate`: negative, steps, guidance, sampler, spacing, width, height, seed, count.
+        **fields: any other field of `Generate`: negative, steps, guidance, sampler, spacing, width, height, seed and
+            count.
     Raises:
         Refused: the request cannot be honoured; the message says what would do.
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,18 +48,32 @@ def find(name: str) -> Path:
     """
     if "\0" in name:
         raise Refused("a model's name holds a NUL character", "give a name or a path", "model")
-    if name.endswith(".safetensors") or os.sep in name:
+    if is_path(name):
         path = Path(name).expanduser()
-        if not path.is_file():
-            raise Refused(f"there is no model file {name}", "check the path, or see 'unnoise list models'", "model")
+        if not _is_file(path):
+            raise Refused(
+                f"there is no model file {name[:200]}", "check the path, or see 'unnoise list models'", "model"
+            )
         return path
     for shelf in shelves():
-        if (path := shelf / f"{name}.safetensors").is_file():
+        if _is_file(path := shelf / f"{name}.safetensors"):
             return path
     known = list(models())
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise Refused(f"there is no model '{name[:80]}'", f"{hint}known are {', '.join(known) or 'none'}", "model")
+
+
+def is_path(name: str) -> bool:
+    """Whether a model's name is a file's."""
+    return name.endswith(".safetensors") or os.sep in name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, or a folder that may not be looked into
+        return False
 
 
 def recognise(header: Header) -> Family:
@@ -101,10 +116,15 @@ def place(device: str | None = None, dtype: str | None = None) -> "Place":
         raise Refused(f"'{dtype}' is no floating-point type we run in", f"one of {', '.join(DTYPES)}", "dtype")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     chosen = device or next(n for n in ("cuda", "mps", "cpu") if there[n])
-    kind = chosen.partition(":")[0]
-    if not there.get(kind, False):
-        raise Refused(f"this machine has no device '{chosen}'", f"it has {', '.join(n for n in there if there[n])}", "device")
-    return Place(torch.device(chosen), getattr(torch, dtype or "float32"))
+    try:
+        where = torch.device(chosen)
+    except (RuntimeError, ValueError):
+        where = None
+    count = torch.cuda.device_count() if where and where.type == "cuda" else 1
+    if where is None or not there.get(where.type, False) or (where.index or 0) >= count:
+        has = ", ".join(n for n in there if there[n])
+        raise Refused(f"this machine has no device '{chosen[:40]}'", f"it has {has}", "device")
+    return Place(where, getattr(torch, dtype or "float32"))
 
 
 def load(name: str, device: str | None = None, dtype: str | None = None) -> "Model":
@@ -124,31 +144,42 @@ class Shelf:
     """A `Library`: models by name, read once and kept.
 
     Args:
-        models: models you hold, by the name requests call them.
-        device, dtype: where the others are loaded to.
+        models: models you hold, or the files of others, by the name requests call them.
+        device, dtype: where files are loaded to.
         exact: compute every picture alone, so that it is the same in any batch on any device.
     """
 
-    models: "Mapping[str, Model]" = field(default_factory=dict[str, "Model"])
+    models: "Mapping[str, Model | str | PathLike[str]]" = field(
+        default_factory=dict[str, "Model | str | PathLike[str]"]
+    )
     device: str | None = None
     dtype: str | None = None
     exact: bool = False
 
     @cached_property
     def _kept(self) -> "dict[str, Model]":
-        return {name: model.named(name) for name, model in self.models.items()}
+        held = {name: m for name, m in self.models.items() if not isinstance(m, str | PathLike)}
+        return {name: model.named(name) for name, model in held.items()}
+
+    def _file(self, name: str) -> str:
+        found = self.models.get(name, name)
+        return os.fspath(found) if isinstance(found, str | PathLike) else name
 
     def describe(self, name: str) -> Description:
-        return self._kept[name].description if name in self._kept else describe(name)
+        if name in self._kept:
+            return self._kept[name].description
+        found = describe(self._file(name))
+        return replace(found, name=name) if name in self.models else found
 
     def model(self, name: str) -> "Model":
         if name not in self._kept:
-            self._kept[name] = load(name, self.device, self.dtype)
+            read = load(self._file(name), self.device, self.dtype)
+            self._kept[name] = read.named(name) if name in self.models else read
         return self._kept[name]
 
 
 def library(
-    models: "Mapping[str, Model] | None" = None,
+    models: "Mapping[str, Model | str | PathLike[str]] | None" = None,
     device: str | None = None,
     dtype: str | None = None,
     exact: bool = False,
@@ -156,8 +187,8 @@ def library(
     """Where tasks find their models.
 
     Args:
-        models: models you hold, by the name requests call them.
-        device, dtype: where others are loaded to, as in `load`.
+        models: models you hold, or the files of others, by the name requests call them.
+        device, dtype: where files are loaded to, as in `load`.
         exact: compute every picture alone.
     """
     return Shelf(models or {}, device, dtype, exact)

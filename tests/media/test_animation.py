@@ -32,8 +32,8 @@ def test_frames_times_and_loop(tmp_path: Path) -> None:
 
 
 def test_white_stays_white(tmp_path: Path) -> None:
-    frame = noise(3, 40, 40)
-    frame[:, :20] = 255
+    frame = smooth(64, 64) // 2 + noise(3, 64, 64) // 2
+    frame[:, :32] = 255
     gif(tmp_path / "a.gif", [frame], 0.1)
     with Image.open(tmp_path / "a.gif") as image:
         assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)

@@ -101,11 +101,16 @@ def test_texts_are_bounded_in_length_and_number() -> None:
 
 
 def test_texts_behind_the_pixels() -> None:
-    head, tail = encode(SMALL, "png"), png(("parameters", "behind"))
+    head, tail = png(exif=b"Exif\0\0MM\0*\0\0\0\x08" + bytes(6)), png(("parameters", "behind"))
     start = tail.index(b"tEXtparameters") - 4
     length = 12 + int.from_bytes(tail[start : start + 4], "big")
     end = head.index(b"IEND") - 4
     assert metadata(head[:end] + tail[start : start + length] + head[end:], "x")["parameters"] == "behind"
+
+
+def test_the_byte_order_of_exif_is_that_of_its_comment() -> None:
+    for format in FORMATS[1:]:
+        assert b"MM\0*" in encode(SMALL, format, RECORD)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,7 @@ def test_user_comments_of_other_writers(format: Format, comment: bytes) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = comment
     file = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(file, format, exif=exif)
+    Image.new("RGB", (1, 1)).save(file, format, exif=exif.tobytes())
     assert metadata(file.getvalue(), "x")["parameters"] == "Steps: 1 狐"
 
 
@@ -180,6 +185,6 @@ def test_files_of_other_programs_keep_their_keywords(shared: Path) -> None:
     assert fooocus["prompt"] == "a smiling goldfish"
     invoke = json.loads(read_metadata(folder / "InvokeAI" / "invokeai_imeta1.png")["invokeai_metadata"])
     assert invoke["seed"] == 3293022630
-    assert read_metadata(folder / "bad_images" / "empty_image.png") == {}
+    assert read_metadata(folder / "bad_images" / "empty_image.png").keys().isdisjoint({"parameters", "unnoise"})
     with pytest.raises(Refused, match=r"empty_file\.png"):
         read_metadata(folder / "bad_images" / "empty_file.png")

@@ -59,8 +59,8 @@ def test_strength_of_a_variation() -> None:
 
 
 def as_kept(prompt: str) -> str:
-    """A prompt as the format keeps it: lines without blanks at their ends, no empty ones around."""
-    return "\n".join(line.strip() for line in plain(prompt).strip().split("\n"))
+    """A prompt as the format keeps it: lines without blanks at their ends, no empty ones before."""
+    return "\n".join(line.strip() for line in plain(prompt).split("\n")).lstrip("\n")
 
 
 WORDS = st.text(alphabet=st.characters() | st.sampled_from('a:,"\\\n (<>'), max_size=60)
@@ -77,6 +77,11 @@ def test_round_trip(prompt: str, negative: str, model: str, seed: int, sampler: 
     assert said["Sampler"] == plain(f"{sampler}x")
     assert said["Seed"] == str(seed)
     assert said["Size"] == "40x30"
+
+
+@pytest.mark.parametrize("model", ["a\nb", "a,b", "a: b", 'a"b, c', '"a"', '"', " a ", "\\", 'a\\", b', "é狐", "a\tb"])
+def test_values_are_quoted_where_they_must_be(model: str) -> None:
+    assert parse_parameters(parameters(replace(RECORD, model=model)))["Model"] == model
 
 
 @given(st.text(alphabet=st.characters()))
@@ -122,8 +127,8 @@ def test_pairs_do_not_replace_the_prompt() -> None:
     ["a", " ", "a ", "\n", "a:", "ab:", 'ab:"', 'ab:"\\",', 'ab: "x', "ab:c,", "\\", "Negative prompt:\n", "狐-/"],
 )
 def test_a_megabyte_of_anything_is_quick(unit: str) -> None:
-    text = (unit * 2**20)[: 2**20]
+    text = (unit * 2**19)[: 2**19]
     began = time.process_time()
-    parse_parameters(text)
-    parse_parameters('ab: "' + text)
-    assert time.process_time() - began < 4  # quadratic readers take minutes
+    for start in ("", 'ab: "'):
+        parse_parameters(start + text)
+    assert time.process_time() - began < 10  # a quadratic reader takes half an hour

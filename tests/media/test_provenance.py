@@ -57,6 +57,12 @@ def test_damaged_packets_say_nothing(text: str) -> None:
     assert properties(text) == {}
 
 
+def test_a_document_type_is_not_read() -> None:
+    text = '<!DOCTYPE x [<!ENTITY a "ha">]>' + packet({"xmp:CreatorTool": "x"}).replace(">x<", ">&a;<")
+    ET.fromstring(text)  # sound XML
+    assert properties(text) == {}
+
+
 def test_entities_do_not_expand() -> None:
     laughs = "".join(f'<!ENTITY l{k} "{f"&l{k - 1};" * 10}">' for k in range(1, 12))
     text = f'<!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]>' + packet({"xmp:CreatorTool": "x"}).replace(">x<", ">&l11;<")

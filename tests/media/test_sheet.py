@@ -48,20 +48,22 @@ def test_ground_is_white_and_labels_are_left_and_above() -> None:
 def test_scale_repeats_pixels_and_grey_and_small_pictures_fit() -> None:
     small, grey = noise(3, 4, 4), noise(1, 8, 8)
     whole = sheet([[small, grey], [small]], scale=3)
-    assert len(places(whole, small.repeat_interleave(3, 1).repeat_interleave(3, 2))) == 2
-    assert len(places(whole, grey.expand(3, 8, 8).repeat_interleave(3, 1).repeat_interleave(3, 2))) == 1
+    (y, x), below = places(whole, small.repeat_interleave(3, 1).repeat_interleave(3, 2))
+    ((top, left),) = places(whole, grey.expand(3, 8, 8).repeat_interleave(3, 1).repeat_interleave(3, 2))
+    assert (y, below[1]) == (top + 6, x)  # cells are 24 high, the small picture 12
+    assert left - 24 - x in range(-6, 6)  # its cell begins 6 to its left, and a gap lies between the cells
 
 
 LABELS = st.text(st.characters(), max_size=200) | st.just("word " * 5000) | st.just("x" * 5000)
 
 
 @given(LABELS, LABELS)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 def test_any_label_fits(row: str, column: str) -> None:
-    pictures = [[noise(3, 32, 32, seed=k) for k in range(2)]]
+    pictures = [[noise(3, 16, 16, seed=k) for k in range(2)]]
     whole = sheet(pictures, [row], [column, "b"])
-    assert whole.shape[2] < 3 * 64
-    assert whole.shape[1] < 4 * 32
+    assert whole.shape[2] < 100
+    assert whole.shape[1] < 100
     assert all(len(places(whole, picture)) == 1 for picture in pictures[0])
 
 

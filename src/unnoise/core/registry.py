@@ -35,15 +35,20 @@ class Registry(Mapping[str, T], Generic[T]):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The entries' names, read from the folder alone."""
-        entries = (path.name for path in files(self.package).iterdir())
-        return tuple(sorted(n[:-3] for n in entries if n.endswith(".py") and not n.startswith("_")))
+        """The entries' names, read from the folder alone; a file without a value under the word is none."""
+        names = (path.name[:-3] for path in files(self.package).iterdir() if path.name.endswith(".py"))
+        value = re.compile(rf"^(?:def )?{self.word}\b *[:=(]", re.MULTILINE)
+        return tuple(sorted(n for n in names if not n.startswith("_") and value.search(self._source(n))))
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
         """Other names -> specs, folded by `fold`; read from the sources without importing them."""
         own = {fold(name): name for name in self.names}
         return own | {fold(a): s for name in self.names for a, s in _aliases(self._source(name), name).items()}
+
+    def other_names(self, name: str) -> tuple[str, ...]:
+        """What else people call an entry, as they spell it."""
+        return tuple(_aliases(self._source(name), name))
 
     def _source(self, name: str) -> str:
         return files(self.package).joinpath(name + ".py").read_text(encoding="utf-8")

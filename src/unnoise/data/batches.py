@@ -5,7 +5,7 @@ Every epoch is a permutation keyed by (seed, epoch), and the epochs in a row are
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,7 +85,7 @@ class Order:
 
 def batches(
     pictures: Gallery, order: Order, start: int = 0, captions: Choose = any_of, flip: float = 0.0
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Endless batches from step `start` on.
 
     Args:
@@ -98,7 +98,9 @@ def batches(
     return _batches(pictures, order, start, captions, flip)
 
 
-def _batches(pictures: Gallery, order: Order, start: int, captions: Choose, flip: float) -> Iterator[Batch]:
+def _batches(
+    pictures: Gallery, order: Order, start: int, captions: Choose, flip: float
+) -> Generator[Batch, None, None]:
     texts, tags = pictures.captions, pictures.tags
     wanted = (order.indices(len(pictures), step) for step in count(start))
     with closing(pictures.gather(wanted)) as gathered:

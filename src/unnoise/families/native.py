@@ -1,7 +1,8 @@
 """Our own format, which every recipe exports: one safetensors file that says all of itself.
 
-Its metadata hold `unnoise`, JSON with the registry name and the config fields of the network, prediction, clock, schedule,
-spacing, codec and conditioner and what people should know, and `vocabulary`, the tokenizer's own JSON, where there is one.
+Its metadata hold `unnoise`, JSON with the registry name and the config fields of the network, prediction, clock,
+schedule, spacing, codec and conditioner and what people should know, and `vocabulary`, the tokenizer's own JSON, where
+there is one.
 Tensors are named `network.*`, `codec.*` and `conditioner.*`.
 """
 
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from unnoise.weights.place import Place
 
 FORMAT = 1
-DESCRIBED = {f.name for f in fields(Description)} - {"name", "family", "parameters", "files"}
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("width", "height", "multiple", "largest", "channels"), int),
+    **dict.fromkeys(("title", "guidance", "prompts"), str),
+    **dict.fromkeys(("defaults", "facts"), dict),
+    "classes": list,
+}
+"""What a file says of its model, and as what kind of JSON value; the rest of a `Description` is found out."""
 
 
 def recognises(header: Header) -> bool:
@@ -37,17 +44,17 @@ def describe(header: Header) -> Description:
     Raises:
         Refused: it was written by a newer unnoise, or its metadata are damaged.
     """
-    stated = _stated(header)
-    known = {k: v for k, v in stated["description"].items() if k in DESCRIBED}
-    try:
-        return Description(
-            name=header.path.stem,
-            family="native",
-            parameters=header.parameters,
-            **known | {"classes": tuple(known.get("classes", ()))},
-        )
-    except TypeError as error:
-        raise Refused(f"{header.path} does not describe its model", str(error)[:120], "model") from None
+    said = _stated(header)["description"]
+    wrong = [name for name, kind in _KINDS.items() if name in said and not _is(said[name], kind)]
+    missing = [name for name in ("width", "height", "multiple") if name not in said]
+    steps = said.get("defaults", {}).get("steps", 1) if not wrong else 1
+    if wrong or missing or not _is(steps, int):
+        which = ", ".join([*wrong, *missing]) or "steps"
+        raise Refused(f"{header.path} does not describe its model ({which})", "the file is damaged", "model")
+    known: dict[str, Any] = {name: said[name] for name in _KINDS if name in said}
+    if "classes" in known:
+        known["classes"] = tuple(known["classes"])
+    return Description(name=header.path.stem, family="native", parameters=header.parameters, **known)
 
 
 def assemble(path: Path, description: Description, place: "Place") -> "Model":
@@ -79,9 +86,7 @@ def assemble(path: Path, description: Description, place: "Place") -> "Model":
     reader = _part(stated, "conditioner", CONDITIONERS)
     reader_config = _config(stated, "conditioner", reader.Config)
     vocabulary = header.metadata.get("vocabulary", "")
-    conditioner = filled(
-        lambda: reader(reader_config, vocabulary, kind.Condition), tensors, "conditioner.", place
-    )
+    conditioner = filled(lambda: reader(reader_config, vocabulary, kind.Condition), tensors, "conditioner.", place)
     prediction = _config(stated, "prediction", _part(stated, "prediction", PREDICTIONS))
     clock = _config(stated, "clock", _part(stated, "clock", CLOCKS))
     schedule = _config(stated, "schedule", _part(stated, "schedule", SCHEDULES))
@@ -89,7 +94,9 @@ def assemble(path: Path, description: Description, place: "Place") -> "Model":
     return Model(Denoiser(network, prediction, clock), schedule, spacing, codec, conditioner, description)
 
 
-def export(model: "Model", tensors: "Mapping[str, Tensor]", dtype: "torch.dtype") -> tuple[dict[str, Any], dict[str, str]]:
+def export(
+    model: "Model", tensors: "Mapping[str, Tensor]", dtype: "torch.dtype"
+) -> "tuple[dict[str, Tensor], dict[str, str]]":
     """Tensors and metadata of a file that `assemble` reads back.
 
     Args:
@@ -101,7 +108,7 @@ def export(model: "Model", tensors: "Mapping[str, Tensor]", dtype: "torch.dtype"
     conditioner, codec = cast("nn.Module", model.conditioner), cast("nn.Module", model.codec)
     stated: dict[str, Any] = {
         "format": FORMAT,
-        "description": {k: v for k, v in asdict(model.description).items() if k in DESCRIBED},
+        "description": {k: v for k, v in asdict(model.description).items() if k in _KINDS},
         "network": _said(denoiser.network),
         "codec": _said(codec),
         "conditioner": _said(conditioner),
@@ -137,18 +144,29 @@ def _stated(header: Header) -> dict[str, Any]:
     return stated
 
 
+def _is(value: Any, kind: type) -> bool:
+    """Whether a JSON value is of a kind: whole numbers from 1, and tables and lists of nothing but plain values."""
+    if type(value) is not kind:
+        return False
+    if kind is int:
+        return value > 0
+    inner: list[Any] = list(value.values()) if kind is dict else value if kind is list else []
+    return all(isinstance(v, str | int | float) for v in inner)
+
+
 def _part(stated: dict[str, Any], role: str, known: Mapping[str, Any]) -> Any:
-    name = stated.get(role, {}).get("name")
+    said = stated.get(role)
+    name = said.get("name") if isinstance(said, dict) else None
     if not isinstance(name, str) or name not in known:
         raise Refused(f"the model's {role} {name!r} is unknown", "upgrade unnoise, or check the file", "model")
     return known[name]
 
 
 def _config(stated: dict[str, Any], role: str, kind: Any) -> Any:
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in stated[role].get("config", {}).items()}
     try:
-        return kind(**values)
-    except TypeError as error:
+        said = stated[role].get("config", {}).items()
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said})
+    except (TypeError, AttributeError) as error:
         raise Refused(f"the model's {role} has settings we do not know", str(error)[:120], "model") from None
 
 

@@ -81,7 +81,8 @@ def metadata(data: bytes, name: str) -> dict[str, str]:
         Refused: if the bytes are no sound picture.
     """
     with opened(data, name) as image:
-        image.load()  # a PNG's texts may stand behind its pixels
+        if image.format == "PNG":
+            image.load()  # texts may stand behind the pixels
         with quiet():
             exif = _exif_texts(image)
         info = cast(dict[Any, object], image.info)

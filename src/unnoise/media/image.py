@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from PIL import Image, ImageCms
 from torch import Tensor
@@ -47,8 +48,7 @@ def decode(data: bytes, name: str, channels: int = 3) -> Tensor:
     with opened(data, name) as image:
         image.load()
         image = _in_mode(_in_srgb(_upright(image)), mode)
-        flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        return flat.view(image.height, image.width, channels).permute(2, 0, 1).contiguous()
+        return to_pixels(image)
 
 
 def read(path: str | PathLike[str], channels: int = 3) -> Tensor:
@@ -145,8 +145,15 @@ def to_image(pixels: Tensor) -> Image.Image:
     return Image.frombytes(_MODES[channels], (width, height), _interleaved(pixels))
 
 
+def to_pixels(image: Image.Image) -> Tensor:
+    """The uint8 pixels (C, H, W) of Pillow's image of mode L, RGB or RGBA."""
+    flat = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
+    # NumPy moves the axes: torch would wake its threads for it, which takes longer than the copy.
+    return torch.from_numpy(flat.transpose(2, 0, 1).copy())
+
+
 def _interleaved(pixels: Tensor) -> bytes:
-    return pixels.detach().cpu().permute(1, 2, 0).contiguous().numpy().tobytes()
+    return pixels.detach().cpu().numpy().transpose(1, 2, 0).tobytes()
 
 
 def _upright(image: Image.Image) -> Image.Image:

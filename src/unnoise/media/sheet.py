@@ -4,13 +4,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from unnoise.core.error import Refused
 from unnoise.media.container import PIXELS
-from unnoise.media.image import to_image
+from unnoise.media.image import to_image, to_pixels
 
 _INK = (64, 68, 75)
 _WIDEST = 0.4
@@ -68,7 +67,7 @@ def sheet(
         for c, picture in enumerate(row):
             _place(image, picture, layout, (r, c), scale)
     _label(image, font, layout, left, above)
-    return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(*image.size[::-1], 3).permute(2, 0, 1)
+    return to_pixels(image)
 
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

@@ -14,3 +14,24 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.rms_norm(x, x.shape[-1:], self.weight.to(x.dtype), self.eps)
+
+
+class GroupNorm(nn.Module):
+    """Zero mean and unit variance for each group of channels (Wu and He 2018), in x's own dtype.
+
+    There are at most 32 groups, of at least 4 channels each, and as many as divide the channels evenly.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.groups = next(n for n in range(max(1, min(32, channels // 4)), 0, -1) if channels % n == 0)
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, ...) -> the same shape"""
+        # Autocast would give float32 on an accelerator, and twice the memory; the sums inside are float32 anyway.
+        with torch.autocast(x.device.type, enabled=False):
+            weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+            return nn.functional.group_norm(x, self.groups, weight, bias, self.eps)

@@ -1,4 +1,7 @@
-"""One task a file: a frozen request that knows how to run. Its fields are the command line, the HTTP schema and the form."""
+"""One task a file: a frozen request that knows how to run.
+
+Its fields are the command line, the HTTP schema and the form.
+"""
 
 from typing import Any
 

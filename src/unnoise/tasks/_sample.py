@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from unnoise import __version__
 from unnoise.core.denoiser import Denoise
 from unnoise.core.event import Event, Progress, Result
 from unnoise.core.guidance import Guided
@@ -62,9 +62,10 @@ def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
     began = time.perf_counter()
     noise = Seeds(seeds)
     denoise = bind(work.plan, work.model, len(seeds))
-    state = begin(work.trajectory, noise.start(_shape(work.plan, work.model)).to(work.device))
+    start = begin(work.trajectory, noise.start(_shape(work.plan, work.model)).to(work.device))
     sampler = SAMPLERS.make(work.plan.sampler)
-    for state in sampler(denoise, state, work.trajectory, noise):
+    state = start
+    for state in sampler(denoise, start, work.trajectory, noise):
         for k in range(len(seeds)):
             yield Progress(first + k, state.step, work.plan.steps, state, lambda k=k, s=state: preview(work, s, k))
     pixels = to_bytes(decoded(work.model, state.x)).cpu()
@@ -127,7 +128,7 @@ def _record(work: Work, seed: int, pixels: Tensor) -> Record:
         guidance=plan.guidance,
         width=plan.width,
         height=plan.height,
-        versions={"unnoise": version("unnoise"), "torch": torch.__version__},
+        versions={"unnoise": __version__, "torch": torch.__version__},
         device=parameter.device.type,
         dtype=str(parameter.dtype).removeprefix("torch."),
         exact=work.exact,

@@ -44,7 +44,14 @@ def train(
 
 
 def generator(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """The randomness of one step, a function of (seed, step); dropout, which draws globally, is seeded alike."""
-    key = int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest(), "little")
-    torch.manual_seed(key)
-    return torch.Generator(device).manual_seed(key)
+    """The randomness of one step, a function of (seed, step).
+
+    Dropout draws from torch's global generator, which is seeded here too, with a key of its own: the same key would
+    make its masks a function of the noise.
+    """
+    torch.manual_seed(_key(f"{seed}/{step}/dropout"))
+    return torch.Generator(device).manual_seed(_key(f"{seed}/{step}"))
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")

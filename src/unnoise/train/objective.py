@@ -1,4 +1,4 @@
-"""What an objective is: a batch in, one loss for each role it trains out, so that adversaries and distillation fit one loop."""
+"""What an objective is: a batch in, a loss for each role it trains out; adversaries and distillation fit one loop."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from unnoise.core.error import Refused
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizing:
@@ -56,9 +58,7 @@ class Together:
         matrices: which parameters Muon takes, by name, among those of two axes.
     """
 
-    def __init__(
-        self, modules: Sequence[nn.Module], settings: Optimizing, matrices: Callable[[str], bool] = lambda name: True
-    ) -> None:
+    def __init__(self, modules: Sequence[nn.Module], settings: Optimizing, matrices: Callable[[str], bool]) -> None:
         named = [(n, p) for m in modules for n, p in m.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in named]
         self.clip = settings.clip
@@ -85,8 +85,18 @@ class Together:
         return {str(i): o.state_dict() for i, o in enumerate(self.optimizers)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `state_dict` gave.
+
+        Raises:
+            Refused: it is of other parameters.
+        """
+        if state.keys() != set(map(str, range(len(self.optimizers)))):
+            raise Refused("the snapshot is of other optimizers", "start in another folder", "resume")
         for i, optimizer in enumerate(self.optimizers):
             optimizer.load_state_dict(state[str(i)])
+            kept = ((p.shape, v) for p, values in optimizer.state.items() for v in values.values())
+            if any(v.ndim and v.shape != shape for shape, v in kept):
+                raise Refused("the snapshot's optimizers have other parameters", "start in another folder", "resume")
 
 
 def _adamw(parameters: Iterable[nn.Parameter], settings: Optimizing) -> torch.optim.AdamW:

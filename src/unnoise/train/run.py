@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
 from unnoise.core.model import Model
 from unnoise.data.captions import Choose, any_of
 from unnoise.data.pictures import Gallery, Pictures
@@ -30,12 +32,13 @@ class Run:
         pictures, heldout: what it learns from, and what only the held-out loss sees.
         steps, batch, seed: how long, how many pictures a step, and the one source of randomness.
         optimizing, matrices: the optimizer, and which parameters of two axes Muon takes, by name.
-        captions, flip, drop: which caption a picture gets, how often it is mirrored, and how often its caption is dropped
-            so that guidance has a free branch.
+        captions, flip, drop: which caption a picture gets, how often it is mirrored, and how often its caption is
+            dropped so that guidance has a free branch.
         widths: relative widths of the weight averages kept; the first is what previews, exports and held-out loss use.
         previews: the prompts of the preview sheet.
         every: how often what is done.
         compiled: run the network through torch.compile.
+        stored: the floating-point type of the exported model.
     """
 
     model: Model
@@ -54,3 +57,4 @@ class Run:
     previews: tuple[str, ...] = ()
     every: Every = field(default_factory=Every)
     compiled: bool = False
+    stored: torch.dtype = torch.float32

@@ -1,7 +1,7 @@
 """Snapshots: a run's whole state in one folder, there entirely or not at all.
 
 A snapshot is written into a hidden folder beside its place, every file forced to the disk, its manifest last, and then
-renamed. A kill at any moment leaves the snapshot before it.
+renamed; one that goes is first renamed and then emptied. A kill at any moment leaves the snapshot before it.
 """
 
 import json
@@ -52,7 +52,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
         write_tensors(staged / "state.safetensors", tensors, {"step": str(step)})
         _write(staged / MANIFEST, json.dumps({"step": step, "facts": dict(facts)}, sort_keys=True))
         _settle(staged)
-        shutil.rmtree(place, ignore_errors=True)
+        _remove(place)
         staged.replace(place)
         _settle(folder)
     except OSError as error:
@@ -60,24 +60,42 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     for old in every(folder)[:-keep]:
-        shutil.rmtree(old.path, ignore_errors=True)
+        _remove(old.path)
     return Snapshot(place, step, facts)
 
 
 def every(folder: Path) -> list[Snapshot]:
     """The finished snapshots of a folder, oldest first."""
     found: list[Snapshot] = []
-    for path in sorted(folder.glob("step-*")):
+    for path in folder.glob("step-*"):
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             found.append(Snapshot(path, int(manifest["step"]), manifest["facts"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found, key=lambda snapshot: snapshot.step)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left in the making."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    """Take a snapshot away in one move, so that half of one never stands under its name."""
+    leaving = path.with_name(f".{path.name}.old.tmp")
+    shutil.rmtree(leaving, ignore_errors=True)
+    if path.exists():
+        path.replace(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
 def _write(path: Path, text: str) -> None:
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

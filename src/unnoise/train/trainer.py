@@ -1,15 +1,18 @@
 """One run in progress: its weights, optimizers, averages and step, and the examples each step takes."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from random import Random
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from unnoise.core.model import Conditioner, Model, Wish
+from unnoise.core.error import Refused
+from unnoise.core.model import Model, Wish
 from unnoise.data.batches import Batch, Order, batches
 from unnoise.evaluate.heldout import heldout
 from unnoise.families.native import parts
@@ -26,34 +29,33 @@ class Trainer:
     def __init__(self, run: Run) -> None:
         self.run, self.step = run, 0
         self.modules = nn.ModuleDict(parts(run.model))
-        self.modules.requires_grad_(True).train()
+        self.modules.requires_grad_(False).eval()  # the codec stays as it is
         trained = [cast(nn.Module, run.model.denoiser), cast(nn.Module, run.model.conditioner)]
+        for module in trained:
+            module.requires_grad_(True).train()
+        self.weights = {name: p for name, p in self.modules.named_parameters() if p.requires_grad}
         self.optimizers = {"model": Together(trained, run.optimizing, run.matrices)}
-        self.averages = [Average(dict(self.modules.named_parameters()), width) for width in run.widths]
+        self.averages = [Average(self.weights, width) for width in run.widths]
         self.device = next(self.modules.parameters()).device
         self.order = Order(size=run.batch, seed=run.seed)
         if run.compiled:
             network = run.model.denoiser.network
             network.forward = torch.compile(network.forward)
 
-    def steps(self) -> Iterator[Report]:
-        """Train from where it is to the run's last step, a report after each."""
+    def steps(self, examples: Iterable[Example] | None = None) -> Generator[Report, None, None]:
+        """Train from where it is to the run's last step, a report after each.
+
+        Args:
+            examples: what each step trains on; the run's own by default.
+        """
         run = self.run
-        weights = dict(self.modules.named_parameters())
-        reports = train(
-            run.objective,
-            self.optimizers,
-            self.examples(),
-            lambda step: run.optimizing.factor(step, run.steps),
-            self.step,
-        )
-        for report in reports:
+        wanted = islice(self.examples() if examples is None else examples, max(0, run.steps - self.step))
+        factor = partial(run.optimizing.factor, steps=run.steps)
+        for report in train(run.objective, self.optimizers, wanted, factor, self.step):
             self.step = report.step
             for average in self.averages:
-                average.update(weights)
+                average.update(self.weights)
             yield report
-            if self.step >= run.steps:
-                return
 
     def examples(self) -> Iterator[Example]:
         """What each step trains on, from the next step on: a function of (seed, step)."""
@@ -62,11 +64,14 @@ class Trainer:
             yield self.example(batch, step)
 
     def example(self, batch: Batch, step: int) -> Example:
-        """A batch as the objective takes it: encoded, its captions dropped here and there and turned to tokens."""
-        draws = (Random(self.order.key(step, place, "drop")) for place in self.order.places)
-        wishes = [Wish("" if d.random() < self.run.drop else c) for c, d in zip(batch.captions, draws, strict=True)]
-        tokens = self.run.model.conditioner.prepare(wishes)
+        """A batch as the objective takes it: encoded, its captions turned to tokens."""
+        tokens = self.run.model.conditioner.prepare(self.wishes(batch, step))
         return Example(self.encoded(batch.images), tokens, generator(self.run.seed, step, self.device))
+
+    def wishes(self, batch: Batch, step: int) -> list[Wish]:
+        """A batch's captions, dropped here and there."""
+        draws = (Random(self.order.key(step, place, "drop")) for place in self.order.places)
+        return [Wish("" if d.random() < self.run.drop else c) for c, d in zip(batch.captions, draws, strict=True)]
 
     @torch.no_grad()
     def encoded(self, images: Tensor) -> Tensor:
@@ -75,25 +80,23 @@ class Trainer:
 
     def averaged(self, which: int = 0) -> Model:
         """The model with averaged weights, apart from the one in training: what is exported and shown."""
-        source = self.run.model
-        made = replace(
-            source,
-            denoiser=_copied(source.denoiser),
-            codec=_copied(source.codec),
-            conditioner=_copied(source.conditioner),
-        )
-        nn.ModuleDict(parts(made)).load_state_dict(dict(self.averages[which].values), strict=False)
+        made = copied(self.run.model)
+        if self.averages:
+            nn.ModuleDict(parts(made)).load_state_dict(dict(self.averages[which].values), strict=False)
         return made
 
     def heldout(self, model: Model) -> float | None:
         """The held-out loss of a model; None where the run holds nothing out."""
-        held = self.run.heldout
+        held, objective = self.run.heldout, self.run.objective
         if held is None:
             return None
-        objective = replace(self.run.objective, denoiser=model.denoiser, conditioner=model.conditioner)
-        wishes = [Wish(captions[0]) for captions in held.captions]
-        prepare = cast(Conditioner, model.conditioner).prepare
-        return heldout(objective.errors, self.encoded(held.images), lambda part: prepare(wishes[part]))
+        wishes = [Wish(captions[0] if captions else "") for captions in held.captions]
+        return heldout(
+            objective.of(model).errors,
+            self.encoded(held.images),
+            lambda part: model.conditioner.prepare(wishes[part]),
+            lambda count, random: objective.times(count, objective.schedule, random),
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the run's state, by name."""
@@ -105,7 +108,15 @@ class Trainer:
         return found
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Go on from what `tensors` gave at this step."""
+        """Go on from what `tensors` gave at this step.
+
+        Raises:
+            Refused: they are another run's.
+        """
+        mine = {k: v.shape for k, v in self.tensors().items() if not k.startswith("optimizer.")}
+        theirs = {k: v.shape for k, v in tensors.items() if not k.startswith("optimizer.")}
+        if odd := sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)):
+            raise Refused(f"the snapshot is another run's: {odd[0]} differs", "start in another folder", "resume")
         self.modules.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("weights.")})
         for i, average in enumerate(self.averages):
             average.step = step
@@ -116,8 +127,14 @@ class Trainer:
         self.step = step
 
 
+def copied(model: Model) -> Model:
+    """The same model with modules of its own, for evaluation."""
+    made = (_copied(part) for part in (model.denoiser, model.codec, model.conditioner))
+    return replace(model, **dict(zip(("denoiser", "codec", "conditioner"), made, strict=True)))
+
+
 def _copied(module: Any) -> Any:
-    """A module of its own for evaluation; torch.compile's forward, an attribute of the instance, stays behind."""
+    """torch.compile's forward, an attribute of the instance, stays behind."""
     made = copy.deepcopy(module, {id(forward): None for forward in _compiled(module)})
     for part in made.modules():
         part.__dict__.pop("forward", None)
@@ -140,9 +157,9 @@ def _flat(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _nested(prefix: str, tensors: Mapping[str, Tensor], fresh: Mapping[str, Any]) -> dict[str, Any]:
     """The optimizer's state again, with the groups of a fresh one."""
-    states: dict[str, dict[int, dict[str, Tensor]]] = {i: {} for i in fresh}
+    states: dict[str, dict[int, dict[str, Tensor]]] = {}
     for key, value in tensors.items():
         if key.startswith(prefix + "."):
             i, parameter, name = key[len(prefix) + 1 :].split(".")
-            states[i].setdefault(int(parameter), {})[name] = value
-    return {i: {"state": states[i], "param_groups": part["param_groups"]} for i, part in fresh.items()}
+            states.setdefault(i, {}).setdefault(int(parameter), {})[name] = value
+    return {i: {"state": states.get(i, {}), "param_groups": part["param_groups"]} for i, part in fresh.items()}

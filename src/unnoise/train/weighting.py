@@ -1,7 +1,7 @@
 """How much an error at each level counts, as a factor on the squared error of the *data* guess.
 
-Writing weights for the data makes them the same for every prediction: the network's own output is off by the data's error
-over `out`, so the plain mean square of the output is the weight 1 / out².
+Writing weights for the data makes them the same for every prediction: the network's own output is off by the data's
+error over `out`, so the plain mean square of the output is the weight 1 / out².
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,10 @@ class MinSNR:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """sigmoid(log SNR - bias) exp(bias): epsilon's loss under a sigmoid of the noise (Kingma and Gao 2023, section 4.3)."""
+    """sigmoid(bias - log SNR) times the noise's error (Kingma and Gao 2023, section 4.3).
+
+    In the data's error that is exp(bias) sigmoid(log SNR - bias).
+    """
 
     bias: float = 0.0
 

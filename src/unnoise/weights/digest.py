@@ -1,5 +1,6 @@
 """The sha256 of a file, computed once for each size and time of change."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -37,4 +38,5 @@ def _write(cache: Path, known: dict[str, str]) -> None:
         beside.write_text(json.dumps(dict(list(known.items())[-1000:])))
         beside.replace(cache)
     except OSError:
-        return
+        with contextlib.suppress(OSError):
+            beside.unlink()

@@ -1,8 +1,8 @@
 """The header of a safetensors file: names, types, shapes and metadata, checked before any tensor is read.
 
-The format: eight bytes of little-endian length, that many bytes of JSON, then the tensors' bytes without gaps. The library
-checks most of it when it reads; what it lets pass (repeated names, absurd counts, names with control characters) is
-refused here, and a header alone tells what a file is without importing torch.
+The format: eight bytes of little-endian length, that many bytes of JSON, then the tensors' bytes without gaps. The
+library checks most of it when it reads; what it lets pass (repeated names, absurd counts, names with control
+characters) is refused here, and a header alone tells what a file is without importing torch.
 """
 
 import json
@@ -16,6 +16,7 @@ from unnoise.core.error import Refused
 
 LONGEST = 64 * 2**20
 MOST = 100_000
+AXES = 64
 SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
 
 
@@ -74,19 +75,29 @@ def _checked(path: Path, content: dict[str, Any], room: int) -> Header:
         raise _broken(path, "its metadata are no texts")
     tensors: dict[str, Entry] = {}
     for name, value in content.items():
-        try:
-            first, last = value["data_offsets"]
-            entry = Entry(str(value["dtype"]), tuple(int(n) for n in value["shape"]), (int(first), int(last)))
-        except (TypeError, KeyError, ValueError):
-            raise _broken(path, f"tensor {name[:60]!r} is not described") from None
+        entry = _entry(value)
+        if entry is None:
+            raise _broken(path, f"tensor {name[:60]!r} is not described")
         if not name.isprintable():
             raise _broken(path, f"tensor {name[:60]!r} has a name with control characters")
-        if not 0 <= first <= last or prod(entry.shape) * SIZES.get(entry.dtype, 0) > last - first:
+        first, last = entry.span
+        if first > last or prod(entry.shape) * SIZES.get(entry.dtype, 0) > last - first:
             raise _broken(path, f"tensor {name[:60]!r} does not fit its bytes")
         if last > room:
             raise _broken(path, f"it is cut short: tensor {name[:60]!r} ends {last - room} bytes after the file")
         tensors[name] = entry
     return Header(path, tensors, cast(dict[str, str], metadata))
+
+
+def _entry(value: Any) -> Entry | None:
+    """A tensor's description, where it is one."""
+    try:
+        dtype, shape, (first, last) = value["dtype"], tuple(value["shape"]), value["data_offsets"]
+    except (TypeError, KeyError, ValueError):
+        return None
+    numbers = (*shape, first, last)
+    sound = isinstance(dtype, str) and all(type(n) is int and n >= 0 for n in numbers) and len(shape) <= AXES
+    return Entry(dtype, shape, (first, last)) if sound else None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -24,10 +24,13 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     """A module whose parameters are the tensors named `prefix` + its own names; ready to run, not to train.
 
     Raises:
-        Refused: a tensor is missing, left over or of another shape; the message lists which.
+        Refused: the module cannot be built, or a tensor is missing, left over or of another shape.
     """
-    with torch.device("meta"):
-        module = make()
+    try:
+        with torch.device("meta"):
+            module = make()
+    except Exception as error:  # settings from a stranger's file fail in any way they like
+        raise Refused("the file describes a network that cannot be built", str(error)[:120], "model") from None
     mine = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
     wanted = module.state_dict()
     wrong = sorted(k for k in wanted.keys() & mine.keys() if wanted[k].shape != mine[k].shape)

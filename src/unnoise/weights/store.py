@@ -25,9 +25,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError) as error:
         raise Refused(f"cannot read {path}", str(error)[:200], "model") from None
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if tensor.is_floating_point() and not _finite(tensor):
             raise Refused(f"{path}: tensor {name!r} holds numbers that are not finite", "the file is damaged", "model")
     return tensors
+
+
+def _finite(tensor: Tensor) -> bool:
+    wide = tensor if tensor.element_size() > 1 else tensor.float()  # torch cannot look at a float8
+    return bool(torch.isfinite(wide).all())
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -40,6 +45,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, dict(metadata))
+        beside.chmod(0o644)  # the library makes files that only their owner can read
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)

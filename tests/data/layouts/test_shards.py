@@ -56,6 +56,8 @@ def test_shards_without_a_split_are_for_training(tmp_path: Path, tar, png) -> No
     assert len(open_source(tmp_path / "0000.tar")) == 1
     with pytest.raises(Refused, match="no shard heldout"):
         open_source(tmp_path, "heldout")
+    with pytest.raises(Refused, match="one shard and has no split 'heldout'"):
+        open_source(tmp_path / "0000.tar", "heldout")
 
 
 def test_broken_shards_are_named(tmp_path: Path, tar, png) -> None:

@@ -36,6 +36,8 @@ class Shards:
 def _shards(path: Path, split: str) -> list[Path]:
     """The files of a split, in order of their names."""
     if path.is_file():
+        if split != "train" and not path.name.startswith(split + "-"):
+            raise Refused(f"'{path}' is one shard and has no split '{split}'", "give the folder of shards", "split")
         return [path]
     split, _, more = split.partition("+")
     if more not in ("", "extra"):

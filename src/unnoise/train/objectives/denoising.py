@@ -1,7 +1,7 @@
 """Regress the network on its own target at random levels: DDPM, EDM and flow matching differ only in arguments."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from unnoise.core.condition import Condition
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.level import Level
-from unnoise.core.model import Conditioner
+from unnoise.core.model import Conditioner, Model
 from unnoise.core.schedule import Schedule
 from unnoise.train.objective import Example, Loss
 from unnoise.train.times import Times, UniformTimes
@@ -40,6 +40,10 @@ class Denoising:
         noise = torch.randn(data.shape, generator=random, device=random.device).to(data)
         error, level = self.errors(data, t, noise, example.tokens)
         yield Loss("model", error.mean(), {"t": level.t.flatten(), "error": error.detach()})
+
+    def of(self, model: Model) -> "Denoising":
+        """The same objective for another model's modules."""
+        return replace(self, denoiser=model.denoiser, conditioner=model.conditioner)
 
     def errors(self, data: Tensor, t: Tensor, noise: Tensor, tokens: Any) -> tuple[Tensor, Level]:
         """The weighted error (B,) of each sample of data (B, C, H, W) at its own time t (B,) under this noise."""

@@ -1,0 +1,166 @@
+"""Run a task that makes pictures: everything checked before anything is loaded, each picture saved when it is done."""
+
+import hashlib
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unnoise.catalogue import Shelf, is_path, library
+from unnoise.cli import _places as places
+from unnoise.cli._options import Machine, Output
+from unnoise.cli._show import Bar, say, say_json
+from unnoise.core.event import Progress, Result
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FRAMES = 100
+"""The most frames that a trace keeps; a longer run is thinned."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where what is made goes; None where it was not asked for."""
+
+    pictures: places.Place
+    latents: Path | None
+    trace: Path | None
+    preview: Path | None
+
+    def ready(self) -> None:
+        """Make their folders and see that they can be written to.
+
+        Raises:
+            Refused: one cannot.
+        """
+        places.writable(self.pictures.folder)
+        for option, path in (("latents-out", self.latents), ("trace", self.trace), ("preview", self.preview)):
+            if path is not None:
+                places.writable(path.parent, option)
+
+
+def make(task: Any, output: Output, machine: Machine) -> int:
+    """Run a task and save its pictures.
+
+    Args:
+        task: a request of tasks/, with a `model`, a `count` and a `plan`.
+    Raises:
+        Refused: it cannot be honoured.
+    """
+    files = _files(output, task.count)
+    task, shelf = _named(task, machine)
+    plan = task.plan(shelf.describe(task.model))
+    files.ready()
+    show = Show(output, task.count)
+    try:
+        with closing(task.run(shelf)) as events:
+            for event in events:
+                if isinstance(event, Progress):
+                    show.progress(event)
+                    show.frame(event, files)
+                else:
+                    show.result(event, _save(event, plan.prompt, files, show.frames))
+    finally:
+        show.bar.clear()
+    return 0
+
+
+def _named(task: Any, machine: Machine) -> tuple[Any, Shelf]:
+    """The request by its model's name, and the library that knows it: no picture tells where a user's files are."""
+    models = {}
+    if is_path(task.model):
+        models = {Path(task.model).stem: task.model}
+        task = replace(task, model=Path(task.model).stem)
+    return task, library(models, machine.device, machine.dtype, machine.exact)
+
+
+def _files(output: Output, count: int) -> Files:
+    return Files(
+        places.place(output.out, output.format, count),
+        places.beside(output.latents_out, (".safetensors",), "latents-out", count),
+        places.beside(output.trace, (".gif",), "trace", count),
+        places.beside(output.preview, tuple(places.SUFFIXES), "preview", 1),
+    )
+
+
+def _save(event: Result, title: str, files: Files, frames: "list[Tensor]") -> Path:
+    from unnoise.media.image import save
+    from unnoise.weights.store import write_tensors
+
+    path = files.pictures.path(title, event.seed)
+    save(path, event.pixels, event.record)
+    if files.preview:
+        save(files.preview, event.pixels, event.record)
+    if files.latents:
+        write_tensors(_for(files.latents, event), {"latent": event.latent}, {"record": event.record.json()})
+    if files.trace:
+        from unnoise.media.animation import gif
+
+        gif(_for(files.trace, event), [_like(f, event.pixels) for f in frames] + [event.pixels], 0.1)
+        frames.clear()
+    return path
+
+
+def _for(path: Path, event: Result) -> Path:
+    return path.with_name(path.name.replace("{seed}", str(event.seed)))
+
+
+def _like(frame: "Tensor", pixels: "Tensor") -> "Tensor":
+    """A frame at the picture's size: a preview may be smaller."""
+    from torch.nn.functional import interpolate
+
+    size = tuple(pixels.shape[-2:])
+    return frame if tuple(frame.shape[-2:]) == size else interpolate(frame[None].float(), size).round().byte()[0]
+
+
+@dataclass
+class Show:
+    """What is seen of a run.
+
+    Args:
+        output: as the user asked.
+        count: how many pictures there will be.
+    """
+
+    output: Output
+    count: int
+    bar: Bar = field(init=False)
+    frames: "list[Tensor]" = field(default_factory=list["Tensor"])
+    drawn: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.bar = Bar(not (self.output.quiet or self.output.json))
+
+    def progress(self, event: Progress) -> None:
+        if self.output.json and not self.output.quiet:
+            say_json(event="progress", picture=event.picture, step=event.step, steps=event.steps)
+        share = event.step / event.steps if event.steps else 0.0
+        which = f"picture {event.picture + 1}/{self.count}  " if self.count > 1 else ""
+        of = f"/{event.steps}" if event.steps else ""
+        self.bar.draw((event.picture + share) / self.count, f"{which}step {event.step}{of}")
+
+    def frame(self, event: Progress, files: Files) -> None:
+        """Keep this step's frame for the trace, and show it as the preview, at most five times a second."""
+        due = files.preview is not None and time.monotonic() - self.drawn > 0.2
+        kept = files.trace is not None and event.step % (1 + (event.steps or 0) // FRAMES) == 0
+        if not (due or kept):
+            return
+        pixels = event.preview()
+        if kept:
+            self.frames.append(pixels)
+        if due and files.preview is not None:
+            from unnoise.media.image import save
+
+            save(files.preview, pixels)
+            self.drawn = time.monotonic()
+
+    def result(self, event: Result, path: Path) -> None:
+        self.bar.clear()
+        if not self.output.json:
+            return say(str(path))
+        height, width = event.pixels.shape[-2:]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        size = {"width": int(width), "height": int(height), "seconds": round(event.seconds, 3), "sha256": digest}
+        say_json(event="result", path=str(path), seed=event.seed, **size)

@@ -1,0 +1,54 @@
+"""What commands that make pictures have in common: where things go, where it runs, and how it is shown."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where pictures go, and what is said of them.
+
+    Args:
+        out: A folder, made if need be, where nothing is overwritten; or a file's name, which is. "{seed}" in it stands
+            for the seed.
+        format: The pictures' format; png, or what the file's name says.
+        latents_out: A .safetensors file for the sample before decoding.
+        trace: A .gif file of the picture as it formed.
+        preview: A picture file, rewritten as the picture forms.
+        json: One JSON object a line on standard output, and nothing else there.
+        quiet: No progress, only what was made.
+    """
+
+    out: str = "out"
+    format: Literal["png", "webp", "jpeg"] | None = None
+    latents_out: str | None = None
+    trace: str | None = None
+    preview: str | None = None
+    json: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where it runs.
+
+    Args:
+        device: The best there is by default.
+        dtype: What the network computes in: float32 (the default), bfloat16 or float16.
+        exact: Compute every picture alone, so that it is the same in any batch, whatever the device.
+    """
+
+    device: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """How a command that only tells something tells it.
+
+    Args:
+        json: One JSON object a line, and nothing else.
+    """
+
+    json: bool = False

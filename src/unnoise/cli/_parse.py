@@ -1,0 +1,252 @@
+"""From words on the command line to frozen dataclasses, through tyro.
+
+A command declares what it takes as a dataclass. Fields become options, in groups where a field is a dataclass itself,
+and their lines under "Args:" become the help. Fields of the names in `UNNAMED` are given without their name. What
+cannot be read is Refused in one line, with the nearest option where one is close.
+"""
+
+import contextlib
+import difflib
+import inspect
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
+
+from unnoise.core.error import Refused
+
+T = TypeVar("T")
+
+UNNAMED = ("image", "file", "what", "prompt")
+"""Fields that are given without their name."""
+
+METAVARS = {
+    "device": "cpu|cuda|mps",
+    "dtype": "TYPE",
+    "guidance": "G|NAME",
+    "height": "H",
+    "latents_out": "FILE",
+    "model": "NAME|PATH",
+    "out": "DIR|FILE",
+    "preview": "FILE",
+    "sampler": "NAME",
+    "schedule": "NAME",
+    "seed": "S",
+    "spacing": "NAME",
+    "trace": "FILE",
+    "width": "W",
+}
+"""What stands for a value in the help, by the field's name, unless its metadata say; otherwise its type does."""
+
+
+class Misread(Exception):
+    """A refusal on its way out of tyro, which would catch and box a ValueError."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(str(refused))
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a field's words become its value.
+
+    Args:
+        metavar: what stands for the value in the help.
+        read: one word's value; raises ValueError where it is none.
+        wanted: what a value is, for the error.
+        many: whether it takes any number of words, as a tuple.
+    """
+
+    metavar: str
+    read: Callable[[str], Any]
+    wanted: str = "text"
+    many: bool = False
+
+
+def parse(kind: type[T], args: Sequence[str], prog: str) -> T:
+    """Read a command's words; `--help` prints the help and exits.
+
+    Args:
+        kind: the dataclass to make.
+        args: the words after the command's name.
+        prog: what the user calls the command, such as "unnoise generate".
+    Raises:
+        Refused: an option is unknown, or a value missing or unreadable.
+    """
+    registry = ConstructorRegistry()
+    registry.struct_rule(_struct)
+    said = io.StringIO()
+    config = (OmitArgPrefixes, FlagCreatePairsOff)
+    try:
+        with contextlib.redirect_stderr(said):
+            made, unknown = tyro.cli(
+                kind,
+                prog=prog,
+                description=inspect.cleandoc(kind.__doc__ or "").partition("\n\nArgs:")[0],
+                args=args,
+                registry=registry,
+                config=config,
+                return_unknown_args=True,
+            )
+    except Misread as misread:
+        raise misread.refused from None
+    except SystemExit as end:
+        if not end.code:
+            raise
+        _explain(kind, args, prog, said.getvalue())
+    if unknown:
+        _refuse_unknown(kind, unknown[0], prog)
+    return made
+
+
+def field_help(kind: type[Any]) -> dict[str, str]:
+    """What a dataclass's docstring says of its fields, under "Args:"."""
+    _, _, section = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n(?=    \w)", "\n" + section.partition("\n\n")[0]):
+        names, colon, text = entry.strip().partition(": ")
+        if colon:
+            found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+    return found
+
+
+def options(kind: type[Any]) -> dict[str, Field[Any]]:
+    """The fields given by name, as `--name`, those of groups included."""
+    hints, found = get_type_hints(kind), dict[str, Field[Any]]()
+    for field in fields(kind):
+        if is_dataclass(inner := hints[field.name]):
+            found |= options(cast(type, inner))
+        elif field.name not in UNNAMED:
+            found["--" + field.name.replace("_", "-")] = field
+    return found
+
+
+def _struct(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """tyro's rule for our dataclasses."""
+    if not is_dataclass(info.type):
+        return None
+    kind = cast(type[Any], info.type)
+    helps, hints = field_help(kind), get_type_hints(kind)
+    specs = tuple(_field(field, hints[field.name], helps.get(field.name)) for field in fields(kind))
+    required = [f.name for f in fields(kind) if _default(f) is MISSING and not is_dataclass(hints[f.name])]
+
+    def make(**values: Any) -> Any:
+        for name in required:
+            if values[name] is None:
+                raise Misread(Refused(f"{_called(name)} is missing", helps.get(name, "give it"), name))
+        return kind(**values)
+
+    return StructConstructorSpec(make, specs)
+
+
+def _field(field: Field[Any], hint: Any, text: str | None) -> StructFieldSpec:
+    if is_dataclass(hint):
+        return StructFieldSpec(field.name, cast(type, hint), tyro.MISSING, text or "")
+    default, called = _default(field), _called(field.name)
+    required = default is MISSING
+    silent = default is None or default == "" or isinstance(default, bool) or default == ()
+    hint_text = "(required)" if required else "" if silent else f"({_shown(default)})"
+    reader = _reader(hint)
+    usual = METAVARS.get(field.name, reader.metavar) if called.startswith("--") else called
+    metavar = str(field.metadata.get("metavar", usual))
+    shape: Any = hint if hint is bool else Annotated[hint | None, _spec(reader, metavar, called)]
+    shape = Annotated[shape, tyro.conf.arg(metavar=metavar or None, help_behavior_hint=hint_text)]
+    if not called.startswith("--"):
+        shape = Positional[shape]
+    return StructFieldSpec(field.name, shape, None if required else default, text)
+
+
+def _spec(reader: Reader, metavar: str, called: str) -> PrimitiveConstructorSpec[Any]:
+    def read(word: str) -> Any:
+        try:
+            return reader.read(word)
+        except ValueError:
+            raise Misread(Refused(f"{called} cannot be '{word[:60]}'", f"it takes {reader.wanted}", called)) from None
+
+    def made(words: list[str]) -> Any:
+        return tuple(read(w) for w in words) if reader.many else read(words[0])
+
+    def shown(value: Any) -> list[str]:
+        return [str(v) for v in value] if reader.many else [str(value)]
+
+    return PrimitiveConstructorSpec("*" if reader.many else 1, metavar, made, lambda _: True, shown)
+
+
+def _reader(hint: Any) -> Reader:
+    kinds = [k for k in get_args(hint) if k is not NoneType]
+    if get_origin(hint) is tuple:
+        inner = _reader(kinds[0])
+        return Reader(f"{inner.metavar} ...", inner.read, inner.wanted, many=True)
+    if get_origin(hint) is Literal:
+        return Reader("|".join(kinds), lambda word: kinds[kinds.index(word)], f"one of {', '.join(kinds)}")
+    if len(kinds) == 1:
+        return _reader(kinds[0])
+    return _PLAIN.get(hint, Reader("" if hint is bool else "TEXT", str))
+
+
+def _real(word: str) -> float:
+    value = float(word)
+    if not abs(value) < float("inf"):
+        raise ValueError
+    return value
+
+
+def _path(word: str) -> Path:
+    if "\0" in word or not word:
+        raise ValueError
+    return Path(word).expanduser()
+
+
+_PLAIN: dict[Any, Reader] = {
+    int: Reader("N", int, "a whole number"),
+    float: Reader("X", _real, "a finite number"),
+    Path: Reader("PATH", _path, "a path"),
+}
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _called(name: str) -> str:
+    """A field's name as people write it."""
+    return name.upper() if name in UNNAMED else "--" + name.replace("_", "-")
+
+
+def _shown(default: Any) -> str:
+    return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _explain(kind: type[Any], args: Sequence[str], prog: str, said: str) -> NoReturn:
+    """Refuse what tyro refused, in one line."""
+    named = options(kind)
+    for word, value in zip(args, [*args[1:], "--"], strict=True):
+        if word in named and value.startswith("-") and not isinstance(named[word].default, bool):
+            raise Refused(f"{word} needs a value", f"write {word}=VALUE, or see '{prog} --help'", word)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    box = plain.partition("\n")[2].partition("───")[0]
+    text = re.sub(r"[╭╮╰╯│─]+", " ", box or plain)
+    raise Refused(" ".join(text.split()).rstrip(".")[:300] or "cannot read the command line", f"see '{prog} --help'")
+
+
+def _refuse_unknown(kind: type[Any], word: str, prog: str) -> NoReturn:
+    if not word.startswith("-"):
+        raise Refused(f"there is one word too many, '{word[:60]}'", "quote a text of several words, or see --help")
+    name = word.partition("=")[0]
+    near = difflib.get_close_matches(name, options(kind), 1)
+    hint = f"did you mean {near[0]}?" if near else f"see '{prog} --help'; a text that starts with a dash goes after --"
+    raise Refused(f"unknown option '{name[:60]}'", hint)

@@ -1,0 +1,80 @@
+"""What surrounds the loop: checks before it; along it a log, snapshots, previews, held-out loss and the model."""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from unnoise.core.error import Refused
+from unnoise.tasks.generate import Generate
+from unnoise.train.event import Event, Saved
+from unnoise.train.preflight import preflight
+from unnoise.train.run import Run
+from unnoise.train.session import Session
+from unnoise.train.snapshot import every, sweep
+from unnoise.train.stopping import never
+
+
+def fit(
+    run: Run, out: Path, *, resume: bool = False, facts: Mapping[str, str] = {}, stop: Callable[[], bool] = never
+) -> Generator[Event, None, None]:
+    """Train a run to its end, from its beginning or from its newest snapshot.
+
+    The folder gets first_batch.png, log.jsonl, snapshots/, previews/, averages/ and model.safetensors. Closing the
+    generator, or `stop` saying so, saves the last finished step; whatever is raised half way through a step leaves the
+    newest snapshot as it was.
+
+    Args:
+        run: what is trained, in place.
+        out: its folder, made where it is missing.
+        resume: go on from the newest snapshot.
+        facts: what a later resume must agree with (a recipe's fields). `steps` may grow.
+        stop: asked after each step.
+
+    Raises:
+        Refused: the folder holds a run already, or none to resume; the run is another one than the snapshot's, fails
+            its preflight or diverges; or the folder cannot be written.
+    """
+    for prompt in run.previews:  # a prompt that the model cannot honour is said now, not at the first preview
+        Generate(prompt=prompt, seed=0).plan(run.model.description)
+    known = every(out / "snapshots")
+    if resume and not known:
+        raise Refused(f"there is no snapshot in {out}", "leave out resume to start a run there", "resume")
+    if known and not resume:
+        done = known[-1].step
+        raise Refused(f"{out} holds a run of {done} steps already", "resume it, or name another folder", "out")
+    _prepare(out)
+    if not resume:
+        yield preflight(run, out)
+    facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures))}
+    with closing(Session(run, out, facts, known[-1] if known else None)) as session:
+        try:
+            yield from _steps(session, stop)
+        except GeneratorExit:
+            if not session.saved:
+                session.save()
+            raise
+
+
+def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Event]:
+    if found := session.found:  # a kill may have come between the snapshot and what follows from it
+        yield Saved(found.step, found.path, session.derive())
+    with closing(session.trainer.steps()) as reports:
+        while not stop():
+            began = time.perf_counter()
+            if (report := next(reports, None)) is None:
+                break
+            session.took(report, time.perf_counter() - began)
+            yield report
+            yield from session.due()
+    if not session.saved:
+        yield session.save()
+
+
+def _prepare(out: Path) -> None:
+    try:
+        for folder in (out, out / "snapshots", out / "previews", out / "averages"):
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)
+    except OSError as error:
+        raise Refused(f"cannot make {out}", error.strerror or str(error), "out") from None

@@ -1,0 +1,110 @@
+"""Guided denoisers: which branches run, how many network calls it takes, and in which space they meet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from unnoise.core.clock import Scaled
+from unnoise.core.condition import Condition, condition
+from unnoise.core.denoiser import Denoiser
+from unnoise.core.guidance import Guided
+from unnoise.core.level import Level, shared
+from unnoise.core.prediction import Epsilon, Flow, V
+
+LEVEL = shared(0.5, 0.6, 0.8)
+
+
+@condition
+class Word(Condition):
+    value: torch.Tensor
+
+
+class Times(nn.Module):
+    """x times the condition's value plus the time; counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x, time, condition):
+        self.calls += 1
+        return x * condition.value[:, None] + time[:, None]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Adds up the guesses of the branches it is told to need."""
+
+    names: tuple[str, ...] = ("positive", "negative")
+    space: str = "data"
+
+    def needs(self, level: Level) -> tuple[str, ...]:
+        return self.names
+
+    def __call__(self, guesses: Mapping[str, torch.Tensor], x: torch.Tensor, level: Level) -> torch.Tensor:
+        assert tuple(guesses) == self.names
+        return torch.stack(list(guesses.values())).sum(0)
+
+
+def word(value, batch=3):
+    return Word(value=torch.full((batch,), float(value)))
+
+
+def branches(denoiser, **values):
+    return {name: denoiser.bind(word(value)) for name, value in values.items()}
+
+
+def test_branches_of_one_denoiser_run_in_one_call_and_each_as_if_alone():
+    denoiser = Denoiser(Times(), V(), Scaled())
+    bound, x = branches(denoiser, positive=2, negative=5, other=7), torch.randn(3, 4)
+    guided = Guided(bound, Sum())
+    found = guided(x, LEVEL)
+    assert denoiser.network.calls == 1
+    torch.testing.assert_close(found, bound["positive"](x, LEVEL) + bound["negative"](x, LEVEL))
+
+
+def test_another_denoiser_is_called_singly_with_its_own_prediction():
+    first, second = Denoiser(Times(), V(), Scaled()), Denoiser(Times(), Epsilon(), Scaled(1.0))
+    bound = branches(first, positive=2) | branches(second, negative=5)
+    x = torch.randn(3, 4)
+    found = Guided(bound, Sum())(x, LEVEL)
+    assert first.network.calls == second.network.calls == 1
+    torch.testing.assert_close(found, bound["positive"](x, LEVEL) + bound["negative"](x, LEVEL))
+
+
+def test_a_branch_that_is_not_needed_costs_nothing():
+    first, second = Denoiser(Times(), V(), Scaled()), Denoiser(Times(), V(), Scaled())
+    guided = Guided(branches(first, positive=2) | branches(second, negative=5), Sum(("positive",)))
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(guided(x, LEVEL), guided.branches["positive"](x, LEVEL))
+    assert second.network.calls == 0
+
+
+def test_guesses_are_each_branch_s_own_data():
+    bound = branches(Denoiser(Times(), Flow(), Scaled()), positive=2, negative=5)
+    x = torch.randn(3, 4)
+    guesses = Guided(bound, Sum()).guesses(x, LEVEL)
+    for name, branch in bound.items():
+        torch.testing.assert_close(guesses[name], branch(x, LEVEL))
+
+
+def test_a_combination_of_outputs_sees_outputs():
+    bound = branches(Denoiser(Times(), V(), Scaled()), positive=2, negative=5)
+    x = torch.randn(3, 4)
+    total = bound["positive"].output(x, LEVEL) + bound["negative"].output(x, LEVEL)
+    torch.testing.assert_close(Guided(bound, Sum(space="output"))(x, LEVEL), V()(LEVEL).data(x, total))
+
+
+@pytest.mark.parametrize("space", ["data", "output"])
+def test_each_sample_may_have_its_own_level(space):
+    bound = branches(Denoiser(Times(), V(), Scaled()), positive=2, negative=5)
+    t = torch.tensor([[0.2], [0.5], [0.9]])
+    level, x = Level(t, (1 - t**2).sqrt(), t), torch.randn(3, 4)
+    found = Guided(bound, Sum(space=space))(x, level)
+    for i in range(3):
+        one = Level(*(v[i : i + 1] for v in (level.t, level.alpha, level.sigma)))
+        alone = {k: b.denoiser.bind(word(float(b.condition.value[0]), 1)) for k, b in bound.items()}
+        torch.testing.assert_close(found[i : i + 1], Guided(alone, Sum(space=space))(x[i : i + 1], one))

@@ -1,0 +1,181 @@
+"""Every sampler may stop anywhere and go on: from saved tensors, with another sampler, or not at all."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import SCHEDULES, Gaussian, Mixture, quantiles
+
+from unnoise.core.level import Level
+from unnoise.core.noise import Seeds
+from unnoise.core.schedule import Cosine, Rectified
+from unnoise.core.state import State, begin
+from unnoise.samplers import SAMPLERS
+from unnoise.spacings.karras import Karras
+from unnoise.spacings.uniform import Uniform
+
+SPECS = [*SAMPLERS, "ddim:eta=1", "ddpm:variance=large", "heun:form=ratio"]
+STEPS = 8
+samplers = pytest.mark.parametrize("spec", SPECS)
+
+
+def saved(state: State) -> dict[str, torch.Tensor]:
+    """A state as a file holds it: named tensors, cut off from everything."""
+    level = {f"level.{k}": v for k, v in vars(state.level).items()}
+    found = {"x": state.x, "data": state.data, "step": torch.tensor(state.step)} | level
+    return {k: v.clone() for k, v in (found | {f"memory.{k}": v for k, v in state.memory.items()}).items()}
+
+
+def restored(tensors: dict[str, torch.Tensor]) -> State:
+    memory = {k.removeprefix("memory."): v for k, v in tensors.items() if k.startswith("memory.")}
+    level = Level(*(tensors[f"level.{k}"] for k in ("t", "alpha", "sigma")))
+    return State(tensors["x"], level, int(tensors["step"]), tensors["data"], memory)
+
+
+def runs(schedule=None, seeds=(3, 4), dtype=torch.float64):
+    trajectory = Uniform()(schedule or Cosine(), STEPS)
+    noise = Seeds(seeds)
+    return trajectory, begin(trajectory, noise.start((5, 3)).to(dtype)), noise
+
+
+@samplers
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_resuming_from_every_step_is_bit_exact(spec, dtype):
+    sampler, (trajectory, start, noise) = SAMPLERS.make(spec), runs(dtype=dtype)
+    states = list(sampler(Mixture(), start, trajectory, noise))
+    assert [s.step for s in states] == list(range(1, STEPS + 1))
+    assert all(s.x.dtype == dtype and s.data is not None and s.data.dtype == dtype for s in states)
+    for state in states[:-1]:
+        *_, last = sampler(Mixture(), restored(saved(state)), trajectory, Seeds((3, 4)))
+        assert torch.equal(last.x, states[-1].x) and last.step == STEPS
+
+
+@samplers
+def test_memory_is_flat_named_and_its_owner_s(spec):
+    sampler, (trajectory, start, noise) = SAMPLERS.make(spec), runs()
+    for state in sampler(Mixture(), start, trajectory, noise):
+        assert all(k.startswith(spec.partition(":")[0] + ".") for k in state.memory)
+        assert all(isinstance(v, torch.Tensor) for v in state.memory.values())
+
+
+@samplers
+@pytest.mark.parametrize("other", SPECS)
+def test_another_sampler_takes_over_and_starts_afresh(spec, other):
+    """It finds nothing it did not leave, so the end is that of a run begun at the step where it took over."""
+    trajectory, start, noise = runs()
+    walk = SAMPLERS.make(spec)(Mixture(), start, trajectory, noise)
+    state = [next(walk) for _ in range(3)][-1]
+    *_, last = SAMPLERS.make(other)(Mixture(), state, trajectory, noise)
+    if other.partition(":")[0] != spec.partition(":")[0]:
+        bare = State(state.x, state.level, state.step)
+        *_, expected = SAMPLERS.make(other)(Mixture(), bare, trajectory, noise)
+        assert torch.equal(last.x, expected.x)
+    assert last.x.isfinite().all() and last.step == STEPS and last.level.clean
+
+
+@samplers
+def test_another_trajectory_may_take_over(spec):
+    trajectory, start, noise = runs(Rectified())
+    walk = SAMPLERS.make(spec)(Mixture(), start, trajectory, noise)
+    state = [next(walk) for _ in range(3)][-1]
+    *_, last = SAMPLERS.make(spec)(Mixture(), state, Karras()(Rectified(), 11), noise)
+    assert last.x.isfinite().all() and last.level.clean and last.step > 3
+
+
+@samplers
+def test_a_level_a_rounding_away_does_not_derail_a_run(spec):
+    """Restored through another representation, a level may differ in its last digit; no step may be taken across that."""
+    trajectory, start, noise = runs(Rectified())
+    states = list(SAMPLERS.make(spec)(Mixture(), start, trajectory, noise))
+    state = states[3]
+    near = Level(state.level.t, state.level.alpha, state.level.sigma * (1 + 1e-15))
+    moved = State(state.x, near, state.step, state.data, state.memory)
+    *_, last = SAMPLERS.make(spec)(Mixture(), moved, trajectory, noise)
+    assert last.step == STEPS
+    torch.testing.assert_close(last.x, states[-1].x, rtol=1e-9, atol=1e-9)
+
+
+@samplers
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("part", [0.2, 0.55, 0.9])
+def test_a_late_start_from_the_exact_marginal_ends_at_the_data(spec, schedule, part):
+    """Image to image: a State in the middle, off the trajectory's own levels. Mean and spread are then the data's."""
+    oracle = Gaussian()
+    # A clipped cosine table begins at sigmas of 20000, and would spend its steps up there.
+    trajectory = Karras(high=80.0 if schedule is SCHEDULES["squared_cosine"] else 0.0)(schedule, 40)
+    level = trajectory.at(-2 * math.log(part * 5.0))
+    x = oracle.at(level, quantiles(2001, 3.0))
+    states = list(SAMPLERS.make(spec)(oracle, State(x, level), trajectory, Seeds((1,))))
+    assert len(states) < 40 and states[-1].level.clean and states[-1].step == len(states)
+    weights = torch.exp(-(quantiles(2001, 3.0) ** 2) / 2)
+    mean = float((weights * states[-1].x).sum() / weights.sum())
+    spread = float((weights * (states[-1].x - mean) ** 2).sum() / weights.sum()) ** 0.5
+    assert mean == pytest.approx(oracle.mean, abs=0.04) and spread == pytest.approx(oracle.std, rel=0.2)
+
+
+@samplers
+def test_a_start_at_or_beyond_the_end_takes_no_step(spec):
+    trajectory, start, noise = runs()
+    clean = State(start.x, trajectory.levels[-1])
+    assert list(SAMPLERS.make(spec)(Mixture(), clean, trajectory, noise)) == []
+
+
+@samplers
+@settings(max_examples=15)
+@given(values=st.lists(st.integers(0, 2**32), min_size=2, max_size=4, unique=True), data=st.data())
+def test_a_sample_does_not_depend_on_its_batch(spec, values, data):
+    """Picture k of a batch is the picture alone. The Gaussian's arithmetic rounds alike at any length."""
+    one = data.draw(st.integers(0, len(values) - 1))
+
+    def end(seeds):
+        trajectory, start, noise = runs(Rectified(), tuple(seeds), torch.float32)
+        *_, last = SAMPLERS.make(spec)(Gaussian(), start, trajectory, noise)
+        return last.x
+
+    assert torch.equal(end(values)[one : one + 1], end([values[one]]))
+
+
+@samplers
+@pytest.mark.parametrize("steps", [1, 4])
+def test_cancel_is_close(spec, steps):
+    calls = []
+
+    def counted(x, level):
+        calls.append(level)
+        return Mixture()(x, level)
+
+    trajectory, start, noise = runs()
+    walk = SAMPLERS.make(spec)(counted, start, trajectory, noise)
+    for _ in range(steps):
+        next(walk)
+    spent = len(calls)
+    walk.close()
+    assert list(walk) == [] and len(calls) == spent <= 2 * steps
+
+
+@samplers
+def test_nothing_is_left_changed_across_a_yield(spec):
+    trajectory, start, noise = runs()
+    before = start.x.clone()
+    for state in SAMPLERS.make(spec)(Mixture(), start, trajectory, noise):
+        assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled() and not state.x.is_inference()
+    assert torch.equal(start.x, before)
+
+
+@samplers
+def test_a_run_may_be_differentiated(spec):
+    """Guidance by a loss on the result needs the gradient through the steps."""
+    trajectory, start, noise = runs()
+    x = start.x.clone().requires_grad_()
+    *_, last = SAMPLERS.make(spec)(Gaussian(), State(x, start.level), trajectory, noise)
+    last.x.sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+
+
+def test_levels_are_walked_in_order():
+    trajectory, start, noise = runs()
+    for spec in SPECS:
+        levels = [s.level for s in SAMPLERS.make(spec)(Mixture(), start, trajectory, noise)]
+        assert levels == list(trajectory.levels[1:])
