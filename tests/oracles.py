@@ -48,7 +48,9 @@ class Mixture:
     weights: tuple[float, ...] = (0.25, 0.45, 0.3)
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
-        means, variances, weights = (torch.tensor(v, dtype=x.dtype) for v in (self.means, self._variances, self.weights))
+        means, variances, weights = (
+            torch.tensor(v, dtype=x.dtype) for v in (self.means, self._variances, self.weights)
+        )
         a, total = level.alpha, level.alpha**2 * variances + level.sigma**2
         off = x[..., None] - a * means
         share = torch.softmax(weights.log() - total.log() / 2 - off**2 / (2 * total), -1)

@@ -70,7 +70,7 @@ def process(folder: Path) -> Callable[..., Ended]:
         done = subprocess.run(
             [sys.executable, "-c", code, *args], stdout=stdout, stderr=subprocess.PIPE, env=environment(), timeout=120
         )
-        return Ended(done.returncode, (done.stdout or b"").decode(), done.stderr.decode())
+        return Ended(done.returncode, os.fsdecode(done.stdout or b""), os.fsdecode(done.stderr))
 
     return run
 

@@ -76,7 +76,8 @@ def test_the_same_words_give_the_same_file(generate, folder):
 def test_formats(generate, folder, format, suffix):
     assert generate("x", "--seed", 5, "--format", format).code == 0
     path = folder / "out" / f"x-5{suffix}"
-    assert Image.open(path).format == format.upper()
+    with Image.open(path) as image:
+        assert image.format == format.upper()
     assert read_record(path).seed == 5
 
 
@@ -159,7 +160,7 @@ REFUSED = {
     "out in a file": (["--out", "file/deep/x.png"], "cannot write into"),
     "out is a file without a suffix": (["--out", "file"], "cannot write into"),
     "latents in a file": (["--latents-out", "file/x.safetensors"], "--latents-out"),
-    "out of a name too long": (["--out", "y" * 300 + "/"], "cannot write into"),
+    "out of a name too long": (["--out", "y" * 300 + "/"], "File name too long"),
     "out empty": (["--out", ""], "give a path"),
     "out NUL": (["--out", "a\0/"], "give a path"),
 }
@@ -186,9 +187,9 @@ def test_texts_that_cannot_be_kept_are_refused(generate, folder, prompt, said, f
     assert files(folder) == []
 
 
-def test_odd_texts_are_drawn(generate, folder):
-    for prompt in ("", " ", "%s {seed} <lora:x:1>", "e\u0301\u202e🦊", "a\nb\tc", "x" * 32_000, "-dash"):
-        ended = generate("--out", "x.png", "--", prompt) if prompt.startswith("-") else generate(prompt, "--out", "x.png")
+def test_odd_texts_are_drawn(unnoise, tiny_model, folder):
+    for prompt in ("", " ", "%s {seed} <lora:x:1>", "e\u0301\u202e🦊", "a\nb\tc", "long " * 100, "-dash"):
+        ended = unnoise("generate", "--model", tiny_model, "--out", "x.png", "--", prompt)
         assert ended.code == 0, ended.err
         assert read_record("x.png").request["prompt"] == prompt
 
@@ -241,9 +242,10 @@ def test_bytes_that_are_no_text_are_refused_or_kept(process, folder, tiny_model,
 
 def test_a_device_that_is_not_there_is_refused(process, folder, tiny_model):
     gone = "import torch; torch.cuda.is_available = lambda: False"
-    assert "no device 'cuda'" in process(
-        "generate", "x", "--model", str(tiny_model), "--device", "cuda", before=gone
-    ).refusal()
+    assert (
+        "no device 'cuda'"
+        in process("generate", "x", "--model", str(tiny_model), "--device", "cuda", before=gone).refusal()
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -59,7 +59,9 @@ def test_every_option_says_what_it_does(name):
         assert helps.get(field.name, "").endswith((".", "...")), field.name
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["generate", "--help"], ["list", "samplers"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["generate", "--help"], ["list", "samplers"], ["nonsense"]]
+)
 def test_answers_load_no_torch_and_no_other_command(process, args):
     loaded = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
     modules = process(*args, before=loaded).err.split()

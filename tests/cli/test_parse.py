@@ -86,6 +86,7 @@ def test_texts_are_taken_as_they_are(text):
         (["x", "--loudd"], "did you mean --loud?"),
         (["x", "--zzz"], "see 'prog ask --help'"),
         (["x", "-c"], "unknown option '-c'"),
+        (["--loud", "--", "x", "--count", "3"], "put --count before it"),
         (["x", "y"], "one word too many, 'y'"),
         ([], "PROMPT is missing: What it is."),
         (["--loud"], "PROMPT is missing"),

@@ -44,4 +44,6 @@ def test_one_level_a_sample_gives_one_time_a_sample(name):
     time = CLOCKS[name]()(Level(t, 1 - t, t))
     assert time.shape == (2, 1) and time.dtype == torch.float32
     for i, value in enumerate((0.25, 0.5)):
-        assert float(time[i]) == pytest.approx(float(CLOCKS[name]()(shared(value, 1 - value, value))), rel=1e-5, abs=1e-4)
+        assert float(time[i]) == pytest.approx(
+            float(CLOCKS[name]()(shared(value, 1 - value, value))), rel=1e-5, abs=1e-4
+        )

@@ -1,6 +1,8 @@
 """Conditions: frozen, batched, concatenated with padding, taken apart and put together by torch."""
 
+from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
+from typing import ClassVar
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from unnoise.core.error import Refused
 
 @condition
 class Words(Condition):
-    sequences = {"tokens": "mask"}
+    sequences: ClassVar[Mapping[str, str]] = {"tokens": "mask"}
     tokens: torch.Tensor
     mask: torch.Tensor | None = None
     size: torch.Tensor | None = None

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from oracles import SCHEDULES, Gaussian
 from torch import nn
 
+from oracles import SCHEDULES, Gaussian
 from unnoise.core.clock import Rows, Scaled
 from unnoise.core.condition import Unconditional
 from unnoise.core.denoiser import Bound, Denoiser

@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SCHEDULES
 
+from oracles import SCHEDULES
 from unnoise.core.error import Refused
 from unnoise.core.schedule import SCHEDULES as NAMED
 from unnoise.core.schedule import Betas, Cosine, Exploding, Rectified

@@ -5,8 +5,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SCHEDULES
 
+from oracles import SCHEDULES
 from unnoise.core.error import Refused
 from unnoise.core.schedule import Cosine, Rectified
 from unnoise.core.trajectory import Trajectory, counted, level_at, level_of, through

@@ -8,8 +8,8 @@ import math
 
 import pytest
 import torch
-from oracles import Mixture
 
+from oracles import Mixture
 from unnoise.core.noise import Noise
 from unnoise.core.schedule import Exploding
 from unnoise.core.state import State
@@ -55,7 +55,11 @@ def wave(phase: float, speed: int = 0) -> torch.Tensor:
 def waves() -> Noise:
     """The k-th draw, k = 1, 2, ..., is sqrt(2) sin(0.5 + 7k + 3i + 5j)."""
     calls = iter(range(1, 1000))
-    return lambda x, step, purpose="step": math.sqrt(2) * wave(0.5, next(calls))
+
+    def draw(x: torch.Tensor, step: int, purpose: str = "step") -> torch.Tensor:
+        return math.sqrt(2) * wave(0.5, next(calls)).to(x)
+
+    return draw
 
 
 @pytest.mark.parametrize("name", SPACINGS)

@@ -1,17 +1,18 @@
 """Stochastic samplers: the mean and the variance of what they draw.
 
-With data ~ N(m, d²) the exact guess is linear in x, so a step x' = keep x + move guess(x) + fresh noise has moments that
-can be written down: those of Ho et al. 2020, eq. 6 and 7, on any path, in `posterior`. The samples must have them
-to within three standard errors at 200 steps, and they must approach the data's own at first order: a posterior drawn with
-`small` variance leaves out what is not known of the data, one with `large` counts it as if the data were N(0, 1).
+With data ~ N(m, d²) the exact guess is linear in x, so a step x' = keep x + move guess(x) + fresh noise has moments
+that can be written down: those of Ho et al. 2020, eq. 6 and 7, on any path, in `posterior`. The samples must have them
+to within three standard errors at 200 steps, and they must approach the data's own at first order: a posterior drawn
+with `small` variance leaves out what is not known of the data, one with `large` counts it as if the data were N(0, 1).
 """
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
-from oracles import SCHEDULES, Gaussian, Mixture, Plane
 
+from oracles import SCHEDULES, Gaussian, Mixture, Plane
 from unnoise.core.level import Level
 from unnoise.core.noise import Seeds
 from unnoise.core.state import State
@@ -55,7 +56,7 @@ def moments(oracle: Gaussian, trajectory: Trajectory, large: bool) -> tuple[floa
     """The exact mean and variance of what a posterior sampler ends with, from the exact marginal on."""
     first = trajectory.levels[0]
     mean, variance = float(first.alpha) * oracle.mean, float(oracle.spread(first)) ** 2
-    for now, to in zip(trajectory.levels, trajectory.levels[1:], strict=False):
+    for now, to in pairwise(trajectory.levels):
         zero, one = (float(oracle(torch.tensor(v, dtype=torch.float64), now)) for v in (0.0, 1.0))
         keep, move, drawn = posterior(now, to, large)
         slope = keep + move * (one - zero)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
-from oracles import SCHEDULES, Gaussian, Mixture, order, quantiles
 
+from oracles import SCHEDULES, Gaussian, Mixture, order, quantiles
 from unnoise.core.clock import Scaled
 from unnoise.core.condition import Unconditional
 from unnoise.core.denoiser import Denoise, Denoiser
@@ -125,7 +125,7 @@ class Module(torch.nn.Module):
 @pytest.mark.parametrize("schedule", ["rectified", "cosine", "zero_terminal_snr"])
 @pytest.mark.parametrize("method", METHODS)
 def test_order_does_not_depend_on_the_prediction(method, schedule, prediction):
-    """Times are whole 128ths, which a float32 clock keeps; runs start late, since epsilon knows nothing at alpha = 0."""
+    """Times are whole 128ths, which a float32 clock keeps; runs start late, as epsilon knows nothing at alpha = 0."""
     path, oracle = SCHEDULES[schedule], Gaussian()
     network = Module(Exact(PREDICTIONS[prediction](), path, oracle))
     denoise = Denoiser(network, PREDICTIONS[prediction](), Scaled(1.0)).bind(Unconditional())
@@ -171,7 +171,9 @@ def test_euler_is_ddim_is_the_flow_step_is_edm_s(schedule):
         kept, before = to.alpha**2, now.alpha**2
         expected = kept.sqrt() * (x - (1 - before).sqrt() * noise) / before.sqrt() + (1 - kept).sqrt() * noise
     torch.testing.assert_close(state.x, expected)
-    torch.testing.assert_close(next(DDIM()(oracle, State(x, now), Trajectory((now, to), schedule, 1.0), Seeds((0,)))).x, expected)
+    torch.testing.assert_close(
+        next(DDIM()(oracle, State(x, now), Trajectory((now, to), schedule, 1.0), Seeds((0,)))).x, expected
+    )
 
 
 @pytest.mark.parametrize("method", SECOND)

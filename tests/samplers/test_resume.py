@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import SCHEDULES, Gaussian, Mixture, quantiles
 
+from oracles import SCHEDULES, Gaussian, Mixture, quantiles
 from unnoise.core.level import Level
 from unnoise.core.noise import Seeds
 from unnoise.core.schedule import Cosine, Rectified
@@ -86,7 +86,7 @@ def test_another_trajectory_may_take_over(spec):
 
 @samplers
 def test_a_level_a_rounding_away_does_not_derail_a_run(spec):
-    """Restored through another representation, a level may differ in its last digit; no step may be taken across that."""
+    """Restored through another representation, a level may differ in its last digit; that is no step to take."""
     trajectory, start, noise = runs(Rectified())
     states = list(SAMPLERS.make(spec)(Mixture(), start, trajectory, noise))
     state = states[3]

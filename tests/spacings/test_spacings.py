@@ -1,14 +1,15 @@
 """Spacings: strictly falling levels on every schedule, the ends they promise, and the rows of their peers."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import SCHEDULES
 
+from oracles import SCHEDULES
 from unnoise.core.error import Refused
 from unnoise.core.level import quieter
 from unnoise.core.schedule import Betas, Cosine, Exploding, Rectified
@@ -49,7 +50,7 @@ def test_levels_fall_strictly_lie_on_the_schedule_and_end_clean(spacing, schedul
     trajectory = spacing(schedule, steps)
     levels = trajectory.levels
     assert trajectory.steps == steps and trajectory.schedule is schedule
-    assert all(quieter(to, now) for now, to in zip(levels, levels[1:], strict=False))
+    assert all(quieter(to, now) for now, to in pairwise(levels))
     for level in levels:
         assert level.t.ndim == 0 and level.t.dtype == level.alpha.dtype == level.sigma.dtype == torch.float64
         on = level_at(schedule, float(level.t))
@@ -178,7 +179,13 @@ def test_rows_past_the_table_are_refused():
 
 @pytest.mark.parametrize(
     "spacing",
-    [Karras(low=20.0), Karras(high=15.0), Exponential(low=0.5, high=0.2), Polyexponential(low=-1.0), Karras(high=math.nan)],
+    [
+        Karras(low=20.0),
+        Karras(high=15.0),
+        Exponential(low=0.5, high=0.2),
+        Polyexponential(low=-1.0),
+        Karras(high=math.nan),
+    ],
 )
 def test_a_range_that_is_none_of_the_schedule_s_is_refused(spacing):
     with pytest.raises(Refused, match="do not lie on this schedule"):
@@ -192,7 +199,9 @@ def test_a_rho_that_makes_no_ramp_is_refused(maker, rho):
         maker(rho)
 
 
-@pytest.mark.parametrize("spacing", [Shifted(0.0), Shifted(-1.0), Shifted(math.nan), Shifted(3.0, 1.0), Shifted(3.0, 2.0)])
+@pytest.mark.parametrize(
+    "spacing", [Shifted(0.0), Shifted(-1.0), Shifted(math.nan), Shifted(3.0, 1.0), Shifted(3.0, 2.0)]
+)
 def test_a_shift_that_turns_time_round_is_refused(spacing):
     with pytest.raises(Refused):
         spacing(Rectified(), 4)

@@ -2,9 +2,9 @@
 
     python kills.py FOLDER STRIDE [FIRST]
 
-Each attempt is a forked child that goes on from one and the same snapshot and kills itself with SIGKILL: just before the
-k-th file operation in the run's folder (torch is imported once, so an attempt takes a moment), in the middle of a file
-that safetensors writes, or in the middle of a step. Prints one JSON object a line, and "points" at the end.
+Each attempt is a forked child that goes on from one and the same snapshot and kills itself with SIGKILL: just before
+the k-th file operation in the run's folder (torch is imported once, so an attempt takes a moment), in the middle of a
+file that safetensors writes, or in the middle of a step. Prints one JSON object a line, and "points" at the end.
 """
 
 import json
@@ -116,11 +116,11 @@ def in_a_step(out: Path) -> Callable[[], None]:
 
 def left(out: Path) -> dict[str, object]:
     """All that a run leaves, as far as it must be the same."""
-    states = {found.step: found.tensors() for found in every(out / "snapshots")}
+    newest = every(out / "snapshots")[-1]  # an older one too many goes with the next that is written
     lines = [{k: v for k, v in line.items() if k not in ("speed", "seconds")} for line in read(out / "log.jsonl")]
     files = {p.name: store.read_tensors(p) for p in [*out.glob("averages/*"), out / "model.safetensors"]}
     hidden = [str(p) for p in out.rglob(".*.tmp")]
-    return {"states": states, "lines": lines, "files": files, "hidden": hidden}
+    return {"step": newest.step, "state": newest.tensors(), "lines": lines, "files": files, "hidden": hidden}
 
 
 def same(one: object, other: object) -> bool:

@@ -29,16 +29,16 @@ class Files:
     trace: Path | None
     preview: Path | None
 
-    def ready(self) -> None:
-        """Make their folders and see that they can be written to.
+    def probe(self) -> None:
+        """See that all of them can be written, before anything is computed.
 
         Raises:
             Refused: one cannot.
         """
-        places.writable(self.pictures.folder)
+        places.probe(self.pictures.folder)
         for option, path in (("latents-out", self.latents), ("trace", self.trace), ("preview", self.preview)):
             if path is not None:
-                places.writable(path.parent, option)
+                places.probe(path.parent, option)
 
 
 def make(task: Any, output: Output, machine: Machine) -> int:
@@ -52,7 +52,7 @@ def make(task: Any, output: Output, machine: Machine) -> int:
     files = _files(output, task.count)
     task, shelf = _named(task, machine)
     plan = task.plan(shelf.describe(task.model))
-    files.ready()
+    files.probe()
     show = Show(output, task.count)
     try:
         with closing(task.run(shelf)) as events:
@@ -86,25 +86,26 @@ def _files(output: Output, count: int) -> Files:
 
 
 def _save(event: Result, title: str, files: Files, frames: "list[Tensor]") -> Path:
+    from unnoise.media.animation import gif
     from unnoise.media.image import save
     from unnoise.weights.store import write_tensors
 
+    places.made(files.pictures.folder)
     path = files.pictures.path(title, event.seed)
     save(path, event.pixels, event.record)
     if files.preview:
-        save(files.preview, event.pixels, event.record)
+        save(_there(files.preview, event), event.pixels, event.record)
     if files.latents:
-        write_tensors(_for(files.latents, event), {"latent": event.latent}, {"record": event.record.json()})
+        write_tensors(_there(files.latents, event), {"latent": event.latent}, {"record": event.record.json()})
     if files.trace:
-        from unnoise.media.animation import gif
-
-        gif(_for(files.trace, event), [_like(f, event.pixels) for f in frames] + [event.pixels], 0.1)
+        gif(_there(files.trace, event), [_like(f, event.pixels) for f in frames] + [event.pixels], 0.1)
         frames.clear()
     return path
 
 
-def _for(path: Path, event: Result) -> Path:
-    return path.with_name(path.name.replace("{seed}", str(event.seed)))
+def _there(path: Path, event: Result) -> Path:
+    """This picture's own file, in a folder that is there."""
+    return places.made(path.parent) / path.name.replace("{seed}", str(event.seed))
 
 
 def _like(frame: "Tensor", pixels: "Tensor") -> "Tensor":
@@ -153,7 +154,7 @@ class Show:
         if due and files.preview is not None:
             from unnoise.media.image import save
 
-            save(files.preview, pixels)
+            save(places.made(files.preview.parent, "preview") / files.preview.name, pixels)
             self.drawn = time.monotonic()
 
     def result(self, event: Result, path: Path) -> None:

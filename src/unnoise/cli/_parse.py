@@ -247,6 +247,8 @@ def _refuse_unknown(kind: type[Any], word: str, prog: str) -> NoReturn:
     if not word.startswith("-"):
         raise Refused(f"there is one word too many, '{word[:60]}'", "quote a text of several words, or see --help")
     name = word.partition("=")[0]
+    if name in options(kind):
+        raise Refused(f"{name} stands after --, where nothing is an option", f"put {name} before it")
     near = difflib.get_close_matches(name, options(kind), 1)
     hint = f"did you mean {near[0]}?" if near else f"see '{prog} --help'; a text that starts with a dash goes after --"
     raise Refused(f"unknown option '{name[:60]}'", hint)

@@ -44,7 +44,7 @@ def place(out: str, format: str | None, count: int) -> Place:
     Raises:
         Refused: the file's name is no picture's, is another format's than asked for, or would hold several pictures.
     """
-    path = user_path(out, "out")
+    path = user_path(out, "--out")
     if path.is_dir() or out.endswith(("/", "\\")) or not path.suffix:
         return Place(path, "", _ENDS[format or "png"])
     found = SUFFIXES.get(path.suffix.lower())
@@ -65,21 +65,27 @@ def beside(word: str | None, suffixes: tuple[str, ...], option: str, count: int)
     """
     if word is None:
         return None
-    path = user_path(word, option)
+    path = user_path(word, f"--{option}")
     if path.suffix.lower() not in suffixes:
         raise Refused(f"--{option} {word} has another suffix", f"end it in {', '.join(suffixes)}", option)
     return _single(path, count, option)
 
 
-def user_path(word: str, option: str) -> Path:
-    """A path as people write it.
+def user_path(word: str, called: str) -> Path:
+    """A path as people write it; `called` is what it is given by, such as "--out".
 
     Raises:
-        Refused: it is none.
+        Refused: it is none, or cannot even be looked at.
     """
     if not word.strip() or "\0" in word:
-        raise Refused(f"--{option} names no file or folder", "give a path", option)
-    return Path(word).expanduser()
+        raise Refused(f"{called} names no file or folder", "give a path", called)
+    try:
+        path = Path(word).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no such user
+        why = getattr(error, "strerror", None) or str(error)
+        raise Refused(f"{called} '{word[:60]}' cannot be used ({why})", "give another path", called) from None
+    return path
 
 
 def _single(path: Path, count: int, option: str) -> Path:
@@ -105,17 +111,17 @@ def probe(folder: Path, option: str = "out") -> None:
         raise _shut(folder, error, option) from None
 
 
-def writable(folder: Path, option: str = "out") -> None:
-    """Make a folder in which files can be made.
+def made(folder: Path, option: str = "out") -> Path:
+    """The folder, made where it is not there.
 
     Raises:
         Refused: it cannot be.
     """
-    probe(folder, option)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _shut(folder, error, option) from None
+    return folder
 
 
 def _shut(folder: Path, error: Exception, option: str) -> Refused:

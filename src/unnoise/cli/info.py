@@ -44,7 +44,7 @@ def look(name: str) -> dict[str, Any]:
     Raises:
         Refused: it is not there, or nothing that we know.
     """
-    path = user_path(name, "file")
+    path = user_path(name, "FILE")
     if path.is_dir():
         return _folder(path)
     if not path.is_file() and "." not in path.name and len(path.parts) == 1:
@@ -142,14 +142,14 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
 
 
 def _shown(value: Any, indent: str) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        flat = [str(v) for v in value if not isinstance(v, list | tuple)]
-        return ", ".join(flat) if len(flat) == len(value) else f"{len(value)} of them"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}" if value >= 100_000 else str(value)
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(v, list | tuple) for v in value)
+        value = f"{len(value)} of them" if nested else ", ".join(map(str, value))
     text = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(value))
     return text.replace("\n", "\n" + indent)

@@ -32,8 +32,8 @@ def main(argv: list[str] | None = None) -> int:
             return code
     except Refused as refused:
         return _fail(REFUSED, str(refused))
-    except KeyboardInterrupt:
-        return _fail(INTERRUPTED, "interrupted")
+    except KeyboardInterrupt as interrupt:
+        return _fail(INTERRUPTED, f"interrupted: {interrupt}" if interrupt.args else "interrupted")
     except BrokenPipeError:
         _abandon_output()
         return FAILED

@@ -47,7 +47,7 @@ class Asked:
 
 def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise noise")
-    image = places.user_path(asked.image, "image")
+    image = places.user_path(asked.image, "IMAGE")
     path = _out(asked.out or f"out/{places.slug(image.stem)}-noise.gif")
     for name, value, most in (("steps", asked.steps, 200), ("size", asked.size, 2048)):
         if not 1 <= value <= most:
@@ -59,7 +59,7 @@ def command(args: list[str]) -> int:
     schedule = _schedule(asked.schedule)
     levels = SPACINGS.make(asked.spacing)(schedule, asked.steps, ()).levels
     data = from_bytes(_shrunk(read(image), asked.size))
-    places.writable(path.parent)
+    places.made(path.parent)
     noise = Seeds((asked.seed,)).start(tuple(data.shape))[0]
     frames = [_frame(data, noise, level) for level in reversed(levels)]
     gif(path, frames, 0.1)

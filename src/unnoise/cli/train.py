@@ -60,7 +60,7 @@ def _help() -> str:
 
 
 def _train(name: str, recipe: Any, running: Running) -> int:
-    out = places.user_path(running.out or f"runs/{name}", "out")
+    out = places.user_path(running.out or f"runs/{name}", "--out")
     places.probe(out)
     from unnoise.catalogue import place
     from unnoise.train.fit import fit

@@ -33,6 +33,7 @@ class UNetConfig:
     head_width: of one attention head.
     classes: how many there are; label `classes`, one past the last, is no class at all.
     context: the width of the text's tokens; 0 for none.
+    group_width: the least channels of a norm's group; 16 lets a CPU compute bfloat16 in a layout that is faster.
     modulation: what time and class do in a block: scale and shift its features, or add to them.
     resample: by a convolution of its own, or within a residual block.
     rescale: divide every sum of two branches by the square root of 2, so that variance stays (EDM).
@@ -45,6 +46,7 @@ class UNetConfig:
     blocks: int = 2
     attention: tuple[int, ...] = (2, 4)
     head_width: int = 64
+    group_width: int = 4
     classes: int = 0
     context: int = 0
     modulation: Literal["scale_shift", "add"] = "scale_shift"
@@ -109,7 +111,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(_way_down(c))
         self.middle = nn.ModuleList([Step(c, last, last, attends=True), Step(c, last, last, attends=False)])
         self.up = nn.ModuleList(_way_up(c))
-        self.norm = GroupNorm(first)
+        self.norm = GroupNorm(first, c.group_width)
         self.leave = zeroed(nn.Conv2d(first, c.channels, 3, padding=1))
 
     @staticmethod
@@ -119,7 +121,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, time: Tensor, condition: UNetCondition) -> Tensor:
         vector = self._vector(time, condition)  # (B, V)
         context, mask = condition.context, condition.mask
-        x = self.enter(channels_last(x))  # (B, C, H, W)
+        x = channels_last(self.enter(x))  # (B, C, H, W)
         left = [x]
         for step in self.down:
             x = step(x, vector, context, mask)
@@ -177,10 +179,10 @@ class Residual(nn.Module):
         super().__init__()
         self.resized = {"down": halve, "up": double, None: _as_it_is}[way]
         self.scales, self.rescale = config.modulation == "scale_shift", config.rescale
-        self.first_norm = GroupNorm(before)
+        self.first_norm = GroupNorm(before, config.group_width)
         self.first = nn.Conv2d(before, after, 3, padding=1)
         self.steer = nn.Linear(config.vector, 2 * after if self.scales else after)
-        self.second_norm = GroupNorm(after)
+        self.second_norm = GroupNorm(after, config.group_width)
         self.dropout = nn.Dropout(config.dropout)
         self.second = zeroed(nn.Conv2d(after, after, 3, padding=1))
         self.skip = nn.Conv2d(before, after, 1) if before != after else None
@@ -206,10 +208,10 @@ class Attend(nn.Module):
     def __init__(self, config: UNetConfig, channels: int) -> None:
         super().__init__()
         heads, self.rescale = config.heads(channels), config.rescale
-        self.norm = GroupNorm(channels)
+        self.norm = GroupNorm(channels, config.group_width)
         self.attention = Attention(channels, heads)
         zeroed(self.attention.out)
-        self.cross_norm = GroupNorm(channels) if config.context else None
+        self.cross_norm = GroupNorm(channels, config.group_width) if config.context else None
         self.cross = Attention(channels, heads, config.context) if config.context else None
         if self.cross is not None:
             zeroed(self.cross.out)

@@ -19,13 +19,17 @@ class RMSNorm(nn.Module):
 class GroupNorm(nn.Module):
     """Zero mean and unit variance for each group of channels (Wu and He 2018), in x's own dtype.
 
-    There are at most 32 groups, of at least 4 channels each, and as many as divide the channels evenly.
+    There are at most 32 groups, as many as divide the channels evenly.
+
+    Args:
+        channels: how many there are.
+        least: channels of a group, at least.
     """
 
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, least: int = 4, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
-        self.groups = next(n for n in range(max(1, min(32, channels // 4)), 0, -1) if channels % n == 0)
+        self.groups = next(n for n in range(max(1, min(32, channels // least)), 0, -1) if channels % n == 0)
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 

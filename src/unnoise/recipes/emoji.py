@@ -30,6 +30,7 @@ class Emoji:
         muon: Muon's learning rate; 0 trains all with AdamW.
         seed: The one source of randomness.
         compiled: Run the network through torch.compile (needs a C++ compiler on a CPU).
+        previews: The prompts of the preview sheet.
     """
 
     data: Path | None = None

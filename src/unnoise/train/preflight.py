@@ -89,15 +89,15 @@ def _losses(trial: Trainer, batch: Batch) -> tuple[float, ...]:
     losses = tuple(float(report.losses[0].value) for report in trial.steps(_same(trial, part)))
     if not all(map(isfinite, losses)):
         raise Refused("the loss is not finite on the first batch", "lower the learning rate", "rate")
-    if unreached:
-        names = ", ".join(sorted(unreached)[:5]) + (f" and {len(unreached) - 5} more" if len(unreached) > 5 else "")
-        raise Refused(
-            f"no gradient reaches {names}", "nothing depends on it: take it out, or mend the network", "model"
-        )
     if min(losses[1:]) >= losses[0]:
         said = ", ".join(f"{loss:.4g}" for loss in losses)
         raise Refused(
             f"{few} pictures cannot be learnt in {STEPS} steps: the loss goes {said}", "check rate and network", "rate"
+        )
+    if unreached:
+        names = ", ".join(sorted(unreached)[:5]) + (f" and {len(unreached) - 5} more" if len(unreached) > 5 else "")
+        raise Refused(
+            f"no gradient reaches {names}", "nothing depends on it: take it out, or mend the network", "model"
         )
     for average, old in zip(trial.averages, before, strict=True):
         if all(torch.equal(value, old[name]) for name, value in average.values.items()):

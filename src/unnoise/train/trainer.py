@@ -162,4 +162,5 @@ def _nested(prefix: str, tensors: Mapping[str, Tensor], fresh: Mapping[str, Any]
         if key.startswith(prefix + "."):
             i, parameter, name = key[len(prefix) + 1 :].split(".")
             states.setdefault(i, {}).setdefault(int(parameter), {})[name] = value
-    return {i: {"state": states.get(i, {}), "param_groups": part["param_groups"]} for i, part in fresh.items()}
+    groups = {i: part["param_groups"] for i, part in fresh.items()}
+    return {i: {"state": states.get(i, {}), "param_groups": groups.get(i, [])} for i in groups.keys() | states.keys()}

@@ -1,5 +1,6 @@
 """Reading and writing tensors, whole or not at all."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +51,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
             os.fsync(file.fileno())
         beside.replace(path)
     except (SafetensorError, OSError) as error:
-        raise Refused(f"cannot write {path}", str(error)[:200], "out") from None
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)[:200]
+        raise Refused(f"cannot write {path}", why, "out") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()

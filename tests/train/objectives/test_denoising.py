@@ -43,14 +43,9 @@ class Wave(nn.Module):
 
 @pytest.mark.parametrize(
     ("prediction", "target"),
-    [
-        (Epsilon(), lambda x, data, noise, level: noise),
-        (Data(), lambda x, data, noise, level: data),
-        (V(), lambda x, data, noise, level: level.alpha * noise - level.sigma * data),
-        (Flow(), lambda x, data, noise, level: noise - data),
-    ],
+    [(Epsilon(), "noise"), (Data(), "data"), (V(), "velocity"), (Flow(), "flow")],
 )
-def test_plain_is_the_mean_square_of_what_the_papers_regress_on(prediction: Prediction, target) -> None:
+def test_plain_is_the_mean_square_of_what_the_papers_regress_on(prediction: Prediction, target: str) -> None:
     random = torch.Generator().manual_seed(0)
     data, noise = (torch.randn(5, 3, 4, 4, generator=random) for _ in range(2))
     schedule = Rectified() if isinstance(prediction, Flow) else Cosine()
@@ -59,7 +54,9 @@ def test_plain_is_the_mean_square_of_what_the_papers_regress_on(prediction: Pred
     errors, level = objective.errors(data, t, noise, None)
     x = level.mix(data, noise)
     output = Wave()(x, t * 1000, Unconditional())
-    expected = (output - target(x, data, noise, level)).square().mean((1, 2, 3))
+    velocity = level.alpha * noise - level.sigma * data
+    wanted = {"noise": noise, "data": data, "velocity": velocity, "flow": noise - data}[target]
+    expected = (output - wanted).square().mean((1, 2, 3))
     torch.testing.assert_close(errors, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -116,9 +113,7 @@ def test_autocast_leaves_the_weights_and_the_loss_in_float32() -> None:
             seen.append(made.dtype)
             return made
 
-    objective = Denoising(
-        Denoiser(Wrapped(), Data(), Scaled()), Nothing(), Rectified(), autocast=torch.bfloat16
-    )
+    objective = Denoising(Denoiser(Wrapped(), Data(), Scaled()), Nothing(), Rectified(), autocast=torch.bfloat16)
     (loss,) = objective(Example(torch.ones(2, 1, 2, 2), None, torch.Generator().manual_seed(0)))
     loss.value.backward()
     assert seen == [torch.bfloat16]
@@ -140,9 +135,7 @@ class Way:
 
 
 WAYS = {
-    "ddpm": Way(
-        Epsilon(), Rows(1000), Betas("linear", 1e-4, 0.02), UniformTimes(), Plain(), "heun", "karras", 20
-    ),
+    "ddpm": Way(Epsilon(), Rows(1000), Betas("linear", 1e-4, 0.02), UniformTimes(), Plain(), "heun", "karras", 20),
     "edm": Way(EDM(0.5), LogSigma(), Exploding(), LogNormalSigma(), EDMWeighting(0.5), "heun", "karras", 20),
     "flow": Way(Flow(), Scaled(), Rectified(), LogitNormal(), Plain(), "heun", "uniform", 20),
 }
@@ -153,9 +146,7 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(2 + 16, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 2)
-        )
+        self.layers = nn.Sequential(nn.Linear(2 + 16, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 2))
 
     def forward(self, x: Tensor, time: Tensor, condition: Unconditional) -> Tensor:
         angle = time[:, None] / 1000 * torch.arange(1, 9)
@@ -179,10 +170,8 @@ def test_a_network_learns_a_distribution(name: str) -> None:
     denoiser = Denoiser(Small(), way.prediction, way.clock)
     objective = Denoising(denoiser, Nothing(), way.schedule, way.times, way.weighting)
     steps, settings = 600, Optimizing(rate=1e-2, warmup=50, cooldown=0.8, decay=0.0)
-    examples = (
-        Example(points(256, random := generator(0, k, torch.device("cpu"))), None, random) for k in count(0)
-    )
-    optimizers = {"model": Together([denoiser], settings, lambda name: True)}
+    examples = (Example(points(256, random := generator(0, k, torch.device("cpu"))), None, random) for k in count(0))
+    optimizers = {"model": Together([denoiser], settings, lambda _: True)}
     losses: list[float] = []
     for report in train(objective, optimizers, examples, lambda step: settings.factor(step, steps)):
         losses.append(float(report.losses[0].value))

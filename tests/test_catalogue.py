@@ -1,0 +1,100 @@
+"""Models by name and path, and where they are loaded to."""
+
+import pytest
+import torch
+
+import unnoise
+from unnoise import catalogue
+from unnoise.core.error import Refused
+
+
+@pytest.fixture
+def home(tmp_path, tiny_model, monkeypatch):
+    """A person's own models: one that is whole and one that is not."""
+    monkeypatch.setenv("UNNOISE_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.safetensors").write_bytes(tiny_model.read_bytes())
+    (tmp_path / "models" / "cut.safetensors").write_bytes(tiny_model.read_bytes()[:-1])
+    return tmp_path
+
+
+def test_a_model_is_found_by_name_and_by_path(home, tiny_model):
+    assert {"mine", "cut"} <= set(catalogue.models())
+    assert catalogue.find("mine") == home / "models" / "mine.safetensors"
+    assert catalogue.find(str(tiny_model)) == tiny_model
+    assert unnoise.describe("mine").name == "mine" and unnoise.describe(str(tiny_model)).name == "tiny"
+
+
+def test_a_person_s_own_model_comes_before_the_shipped_one(home, monkeypatch):
+    monkeypatch.setattr(catalogue, "shelves", lambda: (home / "models", home))
+    (home / "mine.safetensors").touch()
+    assert catalogue.find("mine") == home / "models" / "mine.safetensors"
+    assert list(catalogue.models()) == ["cut", "mine"]
+
+
+def test_a_path_may_start_at_home(home, monkeypatch, tiny_model):
+    monkeypatch.setenv("HOME", str(tiny_model.parent))
+    assert catalogue.find("~/tiny.safetensors") == tiny_model
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mime", "did you mean 'mine'?"),
+        ("", "known are"),
+        ("a\0b", "NUL"),
+        ("nowhere/x.safetensors", "no model file"),
+        ("x" * 10_000, "no model"),
+        ("/" + "x" * 10_000, "no model file"),
+        ("..", "no model"),
+        ("/", "no model file"),
+        ("\udcff", "no model"),
+    ],
+)
+def test_a_model_that_is_not_there_is_refused(home, name, said):
+    with pytest.raises(Refused) as refused:
+        catalogue.find(name)
+    assert said in str(refused.value) and len(str(refused.value)) < 500
+
+
+def test_a_damaged_model_and_a_stranger_are_refused(home):
+    from safetensors.torch import save_file
+
+    with pytest.raises(Refused, match="cut short"):
+        unnoise.load("cut")
+    save_file({"a": torch.zeros(1)}, home / "models" / "other.safetensors")
+    with pytest.raises(Refused, match="no model we know"):
+        unnoise.describe("other")
+
+
+def test_a_model_is_loaded_where_and_as_asked(tiny_model):
+    model = unnoise.load(str(tiny_model), "cpu", "bfloat16")
+    assert {p.dtype for p in model.denoiser.parameters()} == {torch.bfloat16}
+    assert {p.device.type for p in model.conditioner.parameters()} == {"cpu"}
+    assert {p.dtype for p in unnoise.load(str(tiny_model), "cpu").denoiser.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype"),
+    [("tpu", None), ("cpu:x", None), ("", "int8"), ("meta", None), ("x" * 999, None), ("cpu", "float"), ("cuda:99", None)],
+)
+def test_a_place_that_is_not_there_is_refused(device, dtype):
+    with pytest.raises(Refused) as refused:
+        catalogue.place(device, dtype)
+    assert refused.value.remedy and len(str(refused.value)) < 300
+
+
+def test_a_library_reads_a_model_once(home):
+    shelf = unnoise.library(device="cpu")
+    assert shelf.model("mine") is shelf.model("mine")
+    assert shelf.describe("mine") == shelf.model("mine").description
+
+
+def test_a_library_holds_models_and_files_by_any_name(tiny_model):
+    held = unnoise.load(str(tiny_model), "cpu")
+    shelf = unnoise.library({"held": held, "file": tiny_model}, device="cpu", exact=True)
+    assert shelf.exact
+    for name in ("held", "file"):
+        assert shelf.describe(name).name == shelf.model(name).description.name == name
+    assert shelf.model("held").denoiser is held.denoiser
+    assert shelf.describe("file").files == held.description.files

@@ -1,0 +1,133 @@
+"""A run's state is whole: what it gives, another run takes, and goes on bit for bit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from train import tiny
+from unnoise.core.error import Refused
+from unnoise.train.optimizers import Optimizing
+from unnoise.train.trainer import Trainer, copied
+
+
+def trained(trainer: Trainer, steps: int) -> list[Tensor]:
+    """The losses of so many steps."""
+    reports = trainer.steps()
+    losses = [next(reports).losses[0].value for _ in range(steps)]
+    reports.close()
+    return losses
+
+
+def saved(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.tensors().items()}
+
+
+@pytest.mark.parametrize("muon", [0.0, 1e-3])
+@pytest.mark.parametrize("first", [1, 3, 5])
+def test_resume_equals_a_straight_run_bit_for_bit(muon: float, first: int) -> None:
+    settings = Optimizing(rate=1e-3, muon=muon, warmup=2)
+    straight = Trainer(tiny.run(optimizing=settings))
+    losses = trained(straight, 6)
+    begun = Trainer(tiny.run(optimizing=settings))
+    before = trained(begun, first)
+    torch.manual_seed(99)  # the global generator's state is no part of a run
+    gone_on = Trainer(tiny.run(optimizing=settings))
+    gone_on.restore(saved(begun), begun.step)
+    after = trained(gone_on, 6 - first)
+    assert [float(v) for v in before + after] == [float(v) for v in losses]
+    wanted, found = straight.tensors(), gone_on.tensors()
+    assert wanted.keys() == found.keys()
+    assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
+    assert any(name.startswith("optimizer.model.1.") for name in wanted) == bool(muon)
+
+
+def test_dropout_flips_captions_and_drops_take_part() -> None:
+    """Else the test above would hold of too little."""
+    plain = tiny.run()
+    losses = [float(v) for v in trained(Trainer(plain), 4)]
+    for change in ({"flip": 0.0}, {"drop": 0.9}, {"captions": lambda captions, *_: captions[0]}, {"seed": 1}):
+        assert [float(v) for v in trained(Trainer(tiny.run(**change)), 4)] != losses
+    still = tiny.model(dropout=0.0)
+    objective = plain.objective.of(still)
+    assert [float(v) for v in trained(Trainer(replace(plain, model=still, objective=objective)), 4)] != losses
+
+
+def test_the_loop_ends_at_the_runs_last_step_and_takes_no_example_more() -> None:
+    trainer = Trainer(tiny.run(steps=3))
+    assert [report.step for report in trainer.steps()] == [1, 2, 3]
+    assert list(trainer.steps()) == []
+
+
+def test_the_averaged_model_is_apart_from_the_one_in_training() -> None:
+    trainer = Trainer(tiny.run())
+    trained(trainer, 2)
+    made = trainer.averaged()
+    before = {k: v.clone() for k, v in made.denoiser.state_dict().items()}
+    assert torch.equal(before["network.patches.weight"], trainer.averages[0].values["network.patches.weight"])
+    assert not torch.equal(before["network.patches.weight"], trainer.weights["network.patches.weight"])
+    trained(trainer, 2)
+    assert all(torch.equal(v, before[k]) for k, v in made.denoiser.state_dict().items())
+    assert not made.denoiser.training
+    assert not any(p.requires_grad for p in made.denoiser.parameters())
+
+
+def test_without_averages_it_is_the_model_itself() -> None:
+    trainer = Trainer(tiny.run(widths=()))
+    trained(trainer, 1)
+    made = trainer.averaged()
+    assert torch.equal(made.denoiser.network.patches.weight, trainer.weights["network.patches.weight"])
+
+
+def test_the_codec_is_not_trained() -> None:
+    class Coded(nn.Module):
+        scale, channels = 1, 3
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Parameter(torch.tensor(1.0))
+
+        def encode(self, media: Tensor) -> Tensor:
+            return media * self.gain
+
+        decode = preview = encode
+
+    model = replace(tiny.model(), codec=Coded())
+    run = tiny.run()
+    trainer = Trainer(replace(run, model=model, objective=run.objective.of(model)))
+    trained(trainer, 2)
+    assert not any("codec" in name for name in trainer.weights)
+    assert "weights.codec.gain" in trainer.tensors()
+    assert not model.codec.training
+    assert float(model.codec.gain) == 1
+
+
+def test_a_compiled_forward_stays_behind_when_a_model_is_copied() -> None:
+    model = tiny.model()
+    model.denoiser.network.forward = lambda *_: None
+    assert copied(model).denoiser.network.forward.__func__ is type(model.denoiser.network).forward
+
+
+def test_held_out_loss_is_repeatable_and_falls() -> None:
+    trainer = Trainer(tiny.run(steps=60))
+    first = trainer.heldout(trainer.averaged())
+    assert first == trainer.heldout(trainer.averaged())
+    trained(trainer, 60)
+    last = trainer.heldout(trainer.averaged())
+    assert first is not None
+    assert last is not None
+    assert last < 0.9 * first
+    assert Trainer(tiny.run(heldout=None)).heldout(tiny.model()) is None
+
+
+def test_another_runs_state_is_refused() -> None:
+    trainer = Trainer(tiny.run())
+    trained(trainer, 1)
+    state = saved(trainer)
+    with pytest.raises(Refused, match="average"):
+        Trainer(tiny.run(widths=(0.05,))).restore(state, 1)
+    with pytest.raises(Refused, match="other optimizers"):
+        Trainer(tiny.run(optimizing=Optimizing(muon=0.0))).restore(state, 1)
+    with pytest.raises(Refused, match="other parameters"):
+        Trainer(tiny.run(matrices=lambda name: "mlp" in name)).restore(state, 1)
