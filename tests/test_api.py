@@ -30,7 +30,7 @@ def test_the_contract_s_words(tiny_model):
 def test_what_cannot_be_is_refused(tiny_model, tmp_path):
     with pytest.raises(unnoise.Refused, match="euler"):
         unnoise.generate("x", model=str(tiny_model), sampler="eluer")
-    with pytest.raises(unnoise.Refused, match="fox.tga"):
+    with pytest.raises(unnoise.Refused, match=r"fox\.tga"):
         unnoise.generate("x", model=str(tiny_model), seed=1)[0].save(tmp_path / "fox.tga")
     with pytest.raises(TypeError):
         unnoise.generate("x", model=str(tiny_model), colour="red")

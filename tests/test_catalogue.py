@@ -76,7 +76,15 @@ def test_a_model_is_loaded_where_and_as_asked(tiny_model):
 
 @pytest.mark.parametrize(
     ("device", "dtype"),
-    [("tpu", None), ("cpu:x", None), ("", "int8"), ("meta", None), ("x" * 999, None), ("cpu", "float"), ("cuda:99", None)],
+    [
+        ("tpu", None),
+        ("cpu:x", None),
+        ("", "int8"),
+        ("meta", None),
+        ("x" * 999, None),
+        ("cpu", "float"),
+        ("cuda:99", None),
+    ],
 )
 def test_a_place_that_is_not_there_is_refused(device, dtype):
     with pytest.raises(Refused) as refused:

@@ -6,14 +6,14 @@ Public names are imported when first used, so that `import unnoise` costs next t
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from unnoise.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from unnoise.api import Picture, generate
     from unnoise.catalogue import describe, library, load, models
     from unnoise.core.error import Refused
     from unnoise.core.event import Progress, Result
     from unnoise.tasks.generate import Generate
-
-__version__ = "0.1.0"
 
 _WHERE = {
     "Generate": "unnoise.tasks.generate",

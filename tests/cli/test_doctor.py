@@ -1,4 +1,4 @@
-"""`unnoise doctor`: a line for each check, a remedy for each problem, and the exit code that says whether there is one."""
+"""`unnoise doctor`: a line for each check, a remedy for each problem, and an exit code that says if there is one."""
 
 import json
 import sys

@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from cli.conftest import environment, files
 from PIL import Image
 
+from cli.conftest import environment, files
 from unnoise.media.embed import read_record
 from unnoise.media.image import read
 from unnoise.weights.store import read_tensors
@@ -56,8 +57,7 @@ def test_json_lines_are_the_contract(generate):
         assert set(result) == {"event", "path", "seed", "width", "height", "seconds", "sha256"}
         assert (result["seed"], result["width"], result["height"]) == (5 + place, 32, 16)
         assert result["seconds"] > 0
-        with open(result["path"], "rb") as file:
-            assert hashlib.sha256(file.read()).hexdigest() == result["sha256"]
+        assert hashlib.sha256(Path(result["path"]).read_bytes()).hexdigest() == result["sha256"]
 
 
 def test_quiet_leaves_what_was_made(generate):
@@ -234,7 +234,7 @@ def test_bytes_that_are_no_text_are_refused_or_kept(process, folder, tiny_model,
     ended = process("generate", *given, *model)
     if field == "out":
         assert ended.code == 0
-        assert os.listdir(os.fsencode(folder)) == [odd]
+        assert [os.fsencode(path.name) for path in folder.iterdir()] == [odd]
     else:
         ended.refusal()
         assert files(folder) == []

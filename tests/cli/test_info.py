@@ -79,8 +79,21 @@ def test_what_is_nothing_we_know_is_refused(unnoise, folder):
     (folder / "huge.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}")
     (folder / "bad").mkdir()
     (folder / "bad" / "manifest.json").write_text("[1]")
-    for name in ("empty", "text.png", "none.png", "none.safetensors", "huge.safetensors", "bad", "nowhere.png",
-                 "nowhere", "a/b/c", "", "x" * 5000, "\udcff.png", "a\0b"):
+    for name in (
+        "empty",
+        "text.png",
+        "none.png",
+        "none.safetensors",
+        "huge.safetensors",
+        "bad",
+        "nowhere.png",
+        "nowhere",
+        "a/b/c",
+        "",
+        "x" * 5000,
+        "\udcff.png",
+        "a\0b",
+    ):
         unnoise("info", name).refusal()
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -161,7 +162,7 @@ def test_a_reader_that_leaves_is_no_fault(process):
 
 
 def test_a_full_standard_output_is_said_once(process):
-    if not os.path.exists("/dev/full"):
+    if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     full = os.open("/dev/full", os.O_WRONLY)
     try:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from cli.conftest import files
 from PIL import Image
 
+from cli.conftest import files
 from unnoise.cli._parse import field_help
 from unnoise.cli.noise import Asked, _frame
 from unnoise.core.level import Level

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from cli.conftest import environment, files
 from PIL import Image
 
+from cli.conftest import environment, files
 from unnoise.cli._parse import field_help
 from unnoise.recipes import RECIPES
 from unnoise.train import event as kinds
@@ -99,8 +99,14 @@ def test_events_are_told_as_json(unnoise, fit):
     events = [json.loads(line) for line in unnoise("train", "tiny", "--resume", "--json").lines]
     assert [e["event"] for e in events] == ["preflight", "progress", "heldout", "preview", "snapshot"]
     assert events[1] == {
-        **{"event": "progress", "step": 1, "steps": 4, "loss": 0.5, "norm": 1.0, "rate": 1e-3},
-        **{"speed": 123.4, "seconds": 2.0},
+        "event": "progress",
+        "step": 1,
+        "steps": 4,
+        "loss": 0.5,
+        "norm": 1.0,
+        "rate": 1e-3,
+        "speed": 123.4,
+        "seconds": 2.0,
     }
     assert events[-1]["model"] == "runs/tiny/model.safetensors"
 

@@ -63,7 +63,9 @@ def test_it_computes_the_same_in_half_the_bytes(tiny_model, tmp_path):
 
 
 def test_describing_loads_no_torch(tiny_model, tmp_path):
-    code = f"import sys; from unnoise import describe; print(describe({str(tiny_model)!r}).width, 'torch' in sys.modules)"
+    code = (
+        f"import sys; from unnoise import describe; print(describe({str(tiny_model)!r}).width, 'torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "16 False\n", done.stderr
 

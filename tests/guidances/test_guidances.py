@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -45,7 +45,9 @@ def test_scale_1_is_the_prompt_alone_and_0_the_negative_s():
     torch.testing.assert_close(combined(ClassifierFree(0.0), found), found["negative"])
 
 
-@given(scales, st.floats(0, 1))
+@example(scale=4.0, t=0.2)
+@example(scale=4.0, t=0.7)
+@given(scale=scales, t=st.floats(0, 1))
 def test_an_interval_is_classifier_free_inside_and_the_prompt_alone_outside(scale, t):
     guidance, found, level = Interval(scale, 0.2, 0.7), guesses(), shared(t, 1 - t, t)
     inside = 0.2 <= t <= 0.7

@@ -172,3 +172,14 @@ def test_eta_0_draws_nothing(name):
     x = float(trajectory.levels[0].sigma) * units(8)
     *_, last = DDIM(0.0)(oracle, State(x, trajectory.levels[0]), trajectory, silence)
     assert last.level.clean
+
+
+def test_s_noise_is_a_factor_on_what_is_drawn():
+    oracle, now, to = Gaussian(), level_at(SCHEDULES["exploding"], 0.7), level_at(SCHEDULES["exploding"], 0.5)
+    x = oracle.at(now, units(64))
+    ends = []
+    for factor in (0.0, 1.0, 2.0):
+        trajectory = Trajectory((now, to), SCHEDULES["exploding"], 1.0)
+        ends.append(next(EulerAncestral(1.0, factor)(oracle, State(x, now), trajectory, Seeds((0,)))).x)
+    assert not torch.equal(ends[0], ends[1])
+    torch.testing.assert_close(ends[2] - ends[0], 2 * (ends[1] - ends[0]))

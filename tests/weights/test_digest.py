@@ -22,7 +22,7 @@ def test_it_is_the_files_and_is_computed_once(tmp_path, home, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(hashlib, "file_digest", None)
         assert digest.sha256(path) == hashlib.sha256(b"abc").hexdigest()
-    assert os.listdir(home / "cache") == ["sha256.json"]
+    assert [path.name for path in (home / "cache").iterdir()] == ["sha256.json"]
 
 
 @pytest.mark.parametrize("change", ["content", "time", "place"])

@@ -123,7 +123,9 @@ def test_mutants_are_read_or_refused(tmp_path, data):
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(mutant)))
         mutant[at : at + data.draw(st.integers(0, 3))] = data.draw(
-            st.one_of(st.binary(max_size=3), st.sampled_from([b"-1", b"null", b'""', b"[]", b"{}", b"1e999", b"9" * 20]))
+            st.one_of(
+                st.binary(max_size=3), st.sampled_from([b"-1", b"null", b'""', b"[]", b"{}", b"1e999", b"9" * 20])
+            )
         )
     path = tmp_path / "x.safetensors"
     path.write_bytes(mutant)
@@ -142,7 +144,9 @@ def test_mutants_are_read_or_refused(tmp_path, data):
         st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just("F32")),
         lambda inner: st.one_of(
             st.lists(inner, max_size=3),
-            st.dictionaries(st.sampled_from(["a", "dtype", "shape", "data_offsets", "__metadata__"]), inner, max_size=4),
+            st.dictionaries(
+                st.sampled_from(["a", "dtype", "shape", "data_offsets", "__metadata__"]), inner, max_size=4
+            ),
         ),
         max_leaves=12,
     )

@@ -11,7 +11,11 @@ CPU = Place(torch.device("cpu"), torch.float32)
 
 
 def made(dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    return {"net.weight": torch.ones(2, 3, dtype=dtype), "net.bias": torch.zeros(2, dtype=dtype), "other": torch.ones(1)}
+    return {
+        "net.weight": torch.ones(2, 3, dtype=dtype),
+        "net.bias": torch.zeros(2, dtype=dtype),
+        "other": torch.ones(1),
+    }
 
 
 def test_a_module_is_filled_cast_and_ready_to_run():
@@ -22,7 +26,10 @@ def test_a_module_is_filled_cast_and_ready_to_run():
 
 
 def test_whole_numbers_stay_whole():
-    tensors = {"num_batches_tracked": torch.tensor(3), **{k: torch.ones(2) for k in ("weight", "bias", "running_mean", "running_var")}}
+    tensors = {
+        "num_batches_tracked": torch.tensor(3),
+        **{k: torch.ones(2) for k in ("weight", "bias", "running_mean", "running_var")},
+    }
     module = filled(lambda: nn.BatchNorm1d(2), tensors, "", Place(CPU.device, torch.float16))
     assert module.num_batches_tracked.dtype == torch.int64
 

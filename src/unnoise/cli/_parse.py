@@ -10,11 +10,9 @@ import difflib
 import inspect
 import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, NoReturn, TypeVar, cast, get_type_hints
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
@@ -26,6 +24,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from unnoise.cli._readers import Reader, reader
 from unnoise.core.error import Refused
 
 T = TypeVar("T")
@@ -58,23 +57,6 @@ class Misread(Exception):
     def __init__(self, refused: Refused) -> None:
         super().__init__(str(refused))
         self.refused = refused
-
-
-@dataclass(frozen=True)
-class Reader:
-    """How a field's words become its value.
-
-    Args:
-        metavar: what stands for the value in the help.
-        read: one word's value; raises ValueError where it is none.
-        wanted: what a value is, for the error.
-        many: whether it takes any number of words, as a tuple.
-    """
-
-    metavar: str
-    read: Callable[[str], Any]
-    wanted: str = "text"
-    many: bool = False
 
 
 def parse(kind: type[T], args: Sequence[str], prog: str) -> T:
@@ -160,10 +142,10 @@ def _field(field: Field[Any], hint: Any, text: str | None) -> StructFieldSpec:
     required = default is MISSING
     silent = default is None or default == "" or isinstance(default, bool) or default == ()
     hint_text = "(required)" if required else "" if silent else f"({_shown(default)})"
-    reader = _reader(hint)
-    usual = METAVARS.get(field.name, reader.metavar) if called.startswith("--") else called
+    found = reader(hint)
+    usual = METAVARS.get(field.name, found.metavar) if called.startswith("--") else called
     metavar = str(field.metadata.get("metavar", usual))
-    shape: Any = hint if hint is bool else Annotated[hint | None, _spec(reader, metavar, called)]
+    shape: Any = hint if hint is bool else Annotated[hint | None, _spec(found, metavar, called)]
     shape = Annotated[shape, tyro.conf.arg(metavar=metavar or None, help_behavior_hint=hint_text)]
     if not called.startswith("--"):
         shape = Positional[shape]
@@ -184,38 +166,6 @@ def _spec(reader: Reader, metavar: str, called: str) -> PrimitiveConstructorSpec
         return [str(v) for v in value] if reader.many else [str(value)]
 
     return PrimitiveConstructorSpec("*" if reader.many else 1, metavar, made, lambda _: True, shown)
-
-
-def _reader(hint: Any) -> Reader:
-    kinds = [k for k in get_args(hint) if k is not NoneType]
-    if get_origin(hint) is tuple:
-        inner = _reader(kinds[0])
-        return Reader(f"{inner.metavar} ...", inner.read, inner.wanted, many=True)
-    if get_origin(hint) is Literal:
-        return Reader("|".join(kinds), lambda word: kinds[kinds.index(word)], f"one of {', '.join(kinds)}")
-    if len(kinds) == 1:
-        return _reader(kinds[0])
-    return _PLAIN.get(hint, Reader("" if hint is bool else "TEXT", str))
-
-
-def _real(word: str) -> float:
-    value = float(word)
-    if not abs(value) < float("inf"):
-        raise ValueError
-    return value
-
-
-def _path(word: str) -> Path:
-    if "\0" in word or not word:
-        raise ValueError
-    return Path(word).expanduser()
-
-
-_PLAIN: dict[Any, Reader] = {
-    int: Reader("N", int, "a whole number"),
-    float: Reader("X", _real, "a finite number"),
-    Path: Reader("PATH", _path, "a path"),
-}
 
 
 def _default(field: Field[Any]) -> Any:

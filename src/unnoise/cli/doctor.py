@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from unnoise import __version__
 from unnoise.catalogue import describe, find
 from unnoise.cli import _places as places
 from unnoise.cli._parse import parse
 from unnoise.cli._show import say, say_json
 from unnoise.core.error import Refused
 from unnoise.core.home import home
+from unnoise.core.version import __version__
 
 SHIPPED = "emoji"
 LIBRARIES = ("numpy", "pillow", "safetensors", "tokenizers", "tyro")

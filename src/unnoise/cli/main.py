@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Generator
 from types import FrameType
 
-from unnoise import __version__
 from unnoise.cli import COMMANDS
 from unnoise.core.error import Refused
+from unnoise.core.version import __version__
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 

@@ -137,7 +137,7 @@ def _stated(header: Header) -> dict[str, Any]:
         stated = json.loads(header.metadata["unnoise"])
         version = int(stated["format"])
         stated["description"].items()
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Refused(f"{header.path}: its own description cannot be read", "the file is damaged", "model") from None
     if version > FORMAT:
         raise Refused(f"{header.path} was written by a newer unnoise", "upgrade unnoise to read it", "model")

@@ -1,8 +1,9 @@
 """A diffusion transformer (Peebles and Xie 2023): patches as tokens, adaLN-zero, QK-norm, rotary positions.
 
-Text comes in by `joint` attention, its tokens in one sequence with the picture's and sharing their weights (as in Flux's
-single-stream blocks), or by `cross` attention, a layer of its own in every block (PixArt, Chen et al. 2024). Modulation is
-one network's for all blocks plus a learned offset for each (PixArt's adaLN-single), or one network a block.
+Text comes in by `joint` attention, its tokens in one sequence with the picture's and sharing their weights (as in
+Flux's single-stream blocks), or by `cross` attention, a layer of its own in every block (PixArt, Chen et al. 2024).
+Modulation is one network's for all blocks plus a learned offset for each (PixArt's adaLN-single), or one network a
+block.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from unnoise.nn.attention import Attention, modulate
 from unnoise.nn.embed import TimeEmbedding
 from unnoise.nn.mlp import MLP
 from unnoise.nn.rope import grid_angles
+from unnoise.nn.zero import zeroed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +78,7 @@ class DiT(nn.Module):
             self.pooled = nn.Linear(c.context, c.width)
         if c.context and c.attention == "joint":
             self.words = nn.Linear(c.context, c.width)
-        if c.modulation == "shared":
-            self.modulation = nn.Linear(c.width, 6 * c.width)
+        self.modulation = nn.Linear(c.width, 6 * c.width) if c.modulation == "shared" else None
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.depth))
         self.head = (LinearHead if c.head == "linear" else ConvHead)(c)
         self._initialise()
@@ -96,9 +97,7 @@ class DiT(nn.Module):
         tokens = self._through_blocks(tokens, vector, condition, size)
         return self.head(tokens, vector, size)
 
-    def _through_blocks(
-        self, tokens: Tensor, vector: Tensor, condition: DiTCondition, size: tuple[int, int]
-    ) -> Tensor:
+    def _through_blocks(self, tokens: Tensor, vector: Tensor, condition: DiTCondition, size: tuple[int, int]) -> Tensor:
         angles = grid_angles(size, self.config.width // self.config.heads)
         context, mask, count = condition.context, condition.mask, tokens.shape[1]
         joint = context is not None and self.config.attention == "joint"
@@ -107,7 +106,7 @@ class DiT(nn.Module):
             angles = still_after(angles, tokens.shape[1] - count)
             mask = None if mask is None else torch.cat([mask.new_ones(len(mask), count), mask], 1)
             context = None
-        shared = self.modulation(vector) if self.config.modulation == "shared" else vector
+        shared = vector if self.modulation is None else self.modulation(vector)
         for block in self.blocks:
             tokens = block(tokens, shared, context, mask, angles)
         return tokens[:, :count]
@@ -120,9 +119,10 @@ class DiT(nn.Module):
                 nn.init.zeros_(module.bias)
         for linear in (m for m in (self.time.first, self.time.second)):
             nn.init.normal_(linear.weight, std=0.02)
-        for block in self.blocks:
-            block.begin_as_nothing()
-        if self.config.modulation == "shared":
+        for block in self.modules():
+            if isinstance(block, Block):
+                block.begin_as_nothing()
+        if self.modulation is not None:
             nn.init.zeros_(self.modulation.weight)
         self.head.begin_as_nothing()
 
@@ -143,11 +143,12 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, vector: Tensor, context: Tensor | None, mask: Tensor | None, angles: tuple[Tensor, Tensor]
     ) -> Tensor:
-        parts = vector + self.offset if self.modulation is None else self.modulation(vector)
+        parts = vector if self.modulation is None else self.modulation(vector)
+        parts = parts if self.offset is None else parts + self.offset
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = parts[:, None].chunk(6, -1)
         inner = modulate(_norm(x), shift, scale)
         x = x + gate * self.attention(inner, mask=mask if self.cross is None else None, angles=angles)
-        if self.cross is not None:
+        if self.cross is not None and context is not None:
             x = x + self.cross(_norm(x), context, mask)
         return x + mlp_gate * self.dropout(self.mlp(modulate(_norm(x), mlp_shift, mlp_scale)))
 
@@ -195,8 +196,7 @@ class ConvHead(nn.Module):
 
     def begin_as_nothing(self) -> None:
         nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        zeroed(self.second)
 
 
 def patchify(x: Tensor, patch: int) -> Tensor:

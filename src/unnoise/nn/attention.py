@@ -1,4 +1,4 @@
-"""Attention with queries and keys of unit size, so that long trainings stay stable (Dehghani et al. 2023, section 2)."""
+"""Attention with queries and keys of unit size, so that long trainings stay stable (Dehghani et al. 2023, sec. 2)."""
 
 import torch
 from torch import Tensor, nn

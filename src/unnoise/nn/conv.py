@@ -39,7 +39,7 @@ class Resample(nn.Module):
 def channels_last(x: Tensor) -> Tensor:
     """The same picture (B, C, H, W) with each cell's channels side by side in memory.
 
-    Convolutions keep the layout of what they are given, so that one call at a network's entry is enough, and its weights
-    may stay as files hold them (benchmarks/training.py prints what it saves).
+    Layers keep the layout of what they are given, so that one call where channels become many is enough; weights may
+    stay as files hold them.
     """
     return x.contiguous(memory_format=torch.channels_last)

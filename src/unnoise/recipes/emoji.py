@@ -1,7 +1,7 @@
 """A small text-to-image model of emoji: a pixel DiT that predicts the data on a straight path.
 
-The network sees 8 x 8 patches, guesses the clean picture and is judged by the flow that guess implies (Li and He 2025); a
-small text transformer is trained with it. Muon takes the blocks' matrices.
+The network sees 8 x 8 patches, guesses the clean picture and is judged by the flow that guess implies (Li and He 2025);
+a small text transformer is trained with it. Muon takes the blocks' matrices.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from unnoise.core.error import Refused
 
 if TYPE_CHECKING:
     from unnoise.train.run import Run
+
 
 @dataclass(frozen=True, kw_only=True)
 class Emoji:

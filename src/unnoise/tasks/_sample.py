@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unnoise import __version__
 from unnoise.core.denoiser import Denoise
 from unnoise.core.event import Event, Progress, Result
 from unnoise.core.guidance import Guided
@@ -16,6 +15,7 @@ from unnoise.core.model import Library, Model, Wish
 from unnoise.core.noise import Seeds
 from unnoise.core.state import State, begin
 from unnoise.core.trajectory import Trajectory
+from unnoise.core.version import __version__
 from unnoise.guidances import GUIDANCES
 from unnoise.media.image import pixels_sha256, to_bytes
 from unnoise.media.record import Record

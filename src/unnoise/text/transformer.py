@@ -1,6 +1,6 @@
 """A small transformer that reads prompts, trained together with the network it conditions.
 
-A prompt longer than one window is read window by window and the results are laid end to end, so that no word is dropped.
+A prompt longer than one window is read window by window and the results are laid end to end: no word is dropped.
 """
 
 from collections.abc import Callable, Sequence

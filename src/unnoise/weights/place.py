@@ -41,7 +41,8 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
         raise Refused(f"the weights do not fit {type(module).__name__}", said, "model")
     cast = {k: v.to(place.device, place.dtype if v.is_floating_point() else v.dtype) for k, v in mine.items()}
     module.load_state_dict(cast, assign=True)
-    return module.requires_grad_(False).eval()
+    # Buffers that no file holds move too.
+    return module.to(place.device).requires_grad_(False).eval()
 
 
 def _some(names: list[str]) -> str:
