@@ -127,7 +127,7 @@ def test_its_file_gives_it_back(config, tmp_path):
         m.denoiser.network(x, time, m.conditioner(m.conditioner.prepare([Wish("a red fox"), Wish("")])))
         for m in (model, again)
     ]
-    assert torch.equal(*outs)
+    assert torch.allclose(*outs, atol=1e-6)  # weights lie elsewhere in memory, which may change the last bit
 
 
 @pytest.mark.parametrize("attention", ["joint", "cross"])

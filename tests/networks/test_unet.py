@@ -9,7 +9,7 @@ from building import drawn, reader, stirred, there_and_back
 from unnoise.core.error import Refused
 from unnoise.core.model import Wish
 from unnoise.networks import NETWORKS
-from unnoise.networks.unet import Attend, Residual, UNet, UNetCondition, UNetConfig
+from unnoise.networks.unet import Attend, Residual, UNet, UNetCondition, UNetConfig, together
 from unnoise.text.labels import Labels, LabelsConfig
 
 SMALL = UNetConfig(channels=1, width=8, multipliers=(1, 2, 3), blocks=1, attention=(2,), head_width=4)
@@ -159,22 +159,25 @@ def test_it_is_built_without_memory(config):
     assert network.state_dict().keys() == UNet(config).state_dict().keys()
 
 
+def same_output(model, again, wishes):
+    x = drawn(2, 1, 8, 8)
+    first, second = (m.denoiser.network(x, TIME, m.conditioner(m.conditioner.prepare(wishes))) for m in (model, again))
+    # Weights lie elsewhere in memory, off a vector's boundary, and sums are grouped otherwise: the last bit may differ.
+    assert torch.allclose(first, second, atol=1e-6) and (first[0] - first[1]).abs().max() > 1e-3
+
+
 @torch.no_grad()
 def test_its_file_gives_it_back_with_classes(tmp_path):
     labels = Labels(LabelsConfig(classes=("coat", "bag", "shirt", "boot")), "", UNet.Condition)
     model, again = there_and_back(made(FORMS["classes"]), labels, tmp_path)
     assert again.denoiser.network.config == FORMS["classes"]
-    wishes = [Wish("bag"), Wish("")]
-    outs = [m.denoiser.network(drawn(2, 1, 8, 8), TIME, m.conditioner(m.conditioner.prepare(wishes))) for m in (model, again)]
-    assert torch.equal(*outs)
+    same_output(model, again, [Wish("bag"), Wish("")])
 
 
 @torch.no_grad()
 def test_its_file_gives_it_back_with_text(tmp_path):
     model, again = there_and_back(made(FORMS["text"]), reader(UNet.Condition).eval(), tmp_path)
-    wishes = [Wish("a red fox"), Wish("")]
-    outs = [m.denoiser.network(drawn(2, 1, 8, 8), TIME, m.conditioner(m.conditioner.prepare(wishes))) for m in (model, again)]
-    assert torch.equal(*outs)
+    same_output(model, again, [Wish("a red fox"), Wish("")])
 
 
 def test_dropout_is_for_training_only():
@@ -185,14 +188,12 @@ def test_dropout_is_for_training_only():
 
 
 @pytest.mark.parametrize("rescale", [True, False])
+@torch.no_grad()
 def test_rescaled_sums_keep_their_variance(rescale):
-    torch.manual_seed(0)
-    config = replace(SMALL, width=32, head_width=32, rescale=rescale)
-    block = Residual(config, 32, 32)
-    torch.nn.init.orthogonal_(block.second.weight[:, :, 1, 1])
-    x = drawn(4, 32, 16, 16)
-    with torch.no_grad():
-        assert torch.allclose(block(x, drawn(4, 128)), x * (0.5**0.5 if rescale else 1), atol=1e-6)
+    x, branch = drawn(4, 32, 16, 16), drawn(4, 32, 16, 16, seed=5)
+    assert together(x, branch, rescale).var() == pytest.approx(1 if rescale else 2, rel=0.05)
+    untrained = Residual(replace(SMALL, rescale=rescale), 32, 32)
+    assert torch.allclose(untrained(x, drawn(4, 32)), x * (0.5**0.5 if rescale else 1))
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None
     """Scaled dot-product attention (B, H, N, D), `seen` broadcasting to (B, H, N, M), True where a key counts.
 
     torch's fused kernel, but on a CPU with gradient: there its backward pass takes three times as long as plain matrix
-    products (benchmarks/training.py prints it).
+    products (benchmarks/attention.py prints it).
     """
     if query.device.type != "cpu" or not (torch.is_grad_enabled() and query.requires_grad):
         return scaled_dot_product_attention(query, key, value, attn_mask=seen)

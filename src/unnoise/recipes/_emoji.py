@@ -40,7 +40,7 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         heldout = None  # a folder without a held-out part trains all the same
     model = build(recipe, pictures, torch.device(device))
     objective = Denoising(
-        model.denoiser, model.conditioner, model.schedule, LogitNormal(), Velocity(), torch.bfloat16
+        model.denoiser, model.conditioner, model.schedule, LogitNormal(1.2, 1.2), Velocity(), torch.bfloat16
     )
     return Run(
         model=model,

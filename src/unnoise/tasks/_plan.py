@@ -127,7 +127,8 @@ def check_seeds(seed: int | None, count: int) -> tuple[int, ...]:
     check_number(count, 1, MOST_PICTURES, "count")
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
-    check_number(seed, 0, 2**64 - count, "seed")
+    if not 0 <= seed <= 2**64 - count:
+        raise Refused(f"seed {seed} is out of range", f"from 0 to {2**64 - count:,}; without one it is random", "seed")
     return tuple(range(seed, seed + count))
 
 

@@ -56,6 +56,7 @@ class TransformerConditioner(nn.Module):
         super().__init__()
         self.config, self.vocabulary, self.make = config, vocabulary, make
         self.tokenizer = Tokenizer.from_str(vocabulary)
+        self.tokenizer.encode_special_tokens = True  # a prompt that holds "<pad>" means these five letters
         self.words = nn.Embedding(config.vocabulary, config.width)
         nn.init.normal_(self.words.weight, std=0.02)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
