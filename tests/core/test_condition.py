@@ -67,3 +67,12 @@ def test_a_condition_is_frozen_and_may_be_empty():
     with pytest.raises(FrozenInstanceError):
         words(1, 1).size = torch.ones(1)
     assert Unconditional().tensors() == {} and Unconditional().cat(Unconditional()) == Unconditional()
+
+
+def test_sequences_of_two_lengths_without_a_mask_are_refused():
+    def bare(length):
+        return Words(tokens=torch.ones(1, length, 2))
+
+    assert bare(3).cat(bare(3)).tokens.shape == (2, 3, 2)
+    with pytest.raises(Refused, match="3 and 4 tokens"):
+        bare(3).cat(bare(4))

@@ -108,3 +108,28 @@ def test_each_sample_may_have_its_own_level(space):
         one = Level(*(v[i : i + 1] for v in (level.t, level.alpha, level.sigma)))
         alone = {k: b.denoiser.bind(word(float(b.condition.value[0]), 1)) for k, b in bound.items()}
         torch.testing.assert_close(found[i : i + 1], Guided(alone, Sum(space=space))(x[i : i + 1], one))
+
+
+def test_outputs_meet_in_the_first_branch_s_prediction():
+    """Two networks that know the same data give the same picture, whatever each of them predicts."""
+
+    @dataclass(frozen=True)
+    class Mean(Sum):
+        def __call__(self, guesses, x, level):
+            return super().__call__(guesses, x, level) / 2
+
+    class Knowing(nn.Module):
+        """Gives the output of a network that knows the data to be zero."""
+
+        def __init__(self, prediction):
+            super().__init__()
+            self.prediction = prediction
+
+        def forward(self, x, time, condition):
+            affine = self.prediction(LEVEL)
+            return affine.target(x / affine.scale, torch.zeros_like(x))
+
+    first, second = (Denoiser(Knowing(kind), kind, Scaled()) for kind in (V(), Epsilon()))
+    bound = branches(first, positive=2) | branches(second, negative=5)
+    found = Guided(bound, Mean(space="output"))(torch.randn(3, 4), LEVEL)
+    torch.testing.assert_close(found, torch.zeros(3, 4), atol=1e-6, rtol=0)

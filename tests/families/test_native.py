@@ -138,6 +138,15 @@ def test_parts_we_cannot_build_are_refused(rewritten, case):
         load(rewritten(WRONG[case]))
 
 
+@pytest.mark.parametrize("depth", [10**9, -1.5, "six", None])
+def test_more_blocks_than_tensors_are_refused_before_anything_is_built(rewritten, depth):
+    def change(said):
+        said["network"]["config"]["depth"] = depth
+
+    with pytest.raises(Refused, match="depth"):
+        load(rewritten(change))
+
+
 def test_tensors_missing_or_left_over_are_refused(rewritten):
     with pytest.raises(Refused, match=r"missing: patches\.bias"):
         load(rewritten(lambda _: None, drop=["network.patches.bias"]))

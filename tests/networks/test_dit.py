@@ -5,10 +5,10 @@ from itertools import product
 
 import pytest
 import torch
-from building import drawn, reader, stirred, there_and_back
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from building import drawn, reader, stirred, there_and_back
 from unnoise.core.model import Wish
 from unnoise.networks import NETWORKS
 from unnoise.networks.dit import DiT, DiTCondition, DiTConfig, patchify, still_after, unpatchify

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from building import drawn
 
+from building import drawn
 from unnoise.core.model import Codec
 from unnoise.networks import CODECS
 from unnoise.networks.pixels import Pixels, PixelsConfig

@@ -1,11 +1,11 @@
-"""The U-Net in all its forms: shapes, beginnings, what may and what must not influence what, and diffusers' own blocks."""
+"""The U-Net in all its forms: shapes, beginnings, what may influence what, and diffusers' own blocks."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from building import drawn, reader, stirred, there_and_back
 
+from building import drawn, reader, stirred, there_and_back
 from unnoise.core.error import Refused
 from unnoise.core.model import Wish
 from unnoise.networks import NETWORKS
@@ -143,7 +143,7 @@ def test_under_autocast_it_is_near_what_it_is_in_float32(config):
 def test_the_layout_in_memory_changes_no_number():
     config = FORMS["wide groups"]
     network, x, found = made(config), drawn(2, 1, 8, 8), []
-    network.down[0].register_forward_hook(lambda module, args, out: found.append(out))
+    network.down[0].register_forward_hook(lambda _module, _args, out: found.append(out))
     out = network(x, TIME, asked(config))
     assert found[0].is_contiguous(memory_format=torch.channels_last) and not found[0].is_contiguous()
     network.config = replace(config, group_width=15)

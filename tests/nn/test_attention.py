@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from building import drawn, stirred
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from building import drawn, stirred
 from unnoise.nn.attention import Attention, attend, modulate
 from unnoise.nn.rope import grid_angles
 

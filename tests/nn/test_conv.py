@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from building import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from building import drawn
 from unnoise.nn.conv import Resample, channels_last, double, halve
 
 

@@ -3,8 +3,8 @@
 import math
 
 import torch
-from building import drawn
 
+from building import drawn
 from unnoise.nn.embed import TimeEmbedding, sinusoidal
 
 

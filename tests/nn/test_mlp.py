@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from building import drawn
 
+from building import drawn
 from unnoise.nn.mlp import MLP
 from unnoise.nn.zero import zeroed
 

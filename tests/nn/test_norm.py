@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from building import drawn, stirred
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from building import drawn, stirred
 from unnoise.nn.norm import GroupNorm, RMSNorm
 
 

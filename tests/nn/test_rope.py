@@ -1,10 +1,10 @@
 """Rotary positions: attention sees how far two cells lie apart and nothing else of where they are."""
 
 import torch
-from building import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from building import drawn
 from unnoise.nn.rope import grid_angles, rotate
 
 

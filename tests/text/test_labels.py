@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from building import there_and_back
 from hypothesis import given
 from hypothesis import strategies as st
 
+from building import there_and_back
 from unnoise.core.error import Refused
 from unnoise.core.model import Wish
 from unnoise.networks.unet import UNet, UNetConfig

@@ -1,10 +1,10 @@
 """The learnt tokenizer: every text has tokens, and gives itself back."""
 
-from building import CAPTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from building import CAPTIONS
 from unnoise.text._vocabulary import BEGIN, END, PAD, learn
 
 TOKENIZER = Tokenizer.from_str(learn(CAPTIONS, 300))

@@ -51,8 +51,9 @@ def test_a_run_with_and_without_it_is_the_same_bit_for_bit(tmp_path: Path) -> No
     assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
 
 
-def test_it_sees_the_first_batch_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    run = tiny.run()
+@pytest.mark.parametrize("size", [3, 10])
+def test_it_sees_the_first_batch_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int) -> None:
+    run = tiny.run(batch=size, drop=0.5)
     shown: list[tuple[Tensor, list[str]]] = []
 
     def captioned(pictures: list[Tensor], captions: list[str]) -> Tensor:
@@ -65,7 +66,8 @@ def test_it_sees_the_first_batch_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp
     batch = next(first.run.pictures.gather([first.order.indices(10, 0)]))
     ((pictures, captions),) = shown
     assert len(pictures) == run.batch
-    assert captions == [wish.prompt for wish in first.wishes(_batch(first), 0)]
+    assert captions == [wish.prompt for wish in trainer.asked(_batch(first).captions, first.order, 0, 0.5)]
+    assert "" in captions
     flips = _batch(first).flipped
     expected = torch.where(flips[:, None, None, None], batch[1].flip(-1), batch[1])
     assert torch.equal(pictures, expected)

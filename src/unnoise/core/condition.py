@@ -41,13 +41,23 @@ class Condition:
         return {k: v for k, v in values.items() if v is not None}
 
     def cat(self, other: Self) -> Self:
-        """This batch and then the other, as one."""
+        """This batch and then the other, as one.
+
+        Raises:
+            Refused: one side has a field that the other lacks, or sequences of two lengths have no mask.
+        """
         mine, theirs = self.tensors(), other.tensors()
         if mine.keys() != theirs.keys():
             raise Refused(
                 f"{type(self).__name__}: only one side has {', '.join(sorted(mine.keys() ^ theirs.keys()))}",
                 "conditions that run as one batch need the same fields",
             )
+        for name, mask in self.sequences.items():
+            if name in mine and mask not in mine and mine[name].shape[1] != theirs[name].shape[1]:
+                raise Refused(
+                    f"{type(self).__name__}: {name} has {mine[name].shape[1]} and {theirs[name].shape[1]} tokens",
+                    f"sequences of two lengths need their {mask}",
+                )
         padded = {name for pair in self.sequences.items() for name in pair}
         return replace(self, **{k: _cat(mine[k], theirs[k], k in padded) for k in mine})
 

@@ -35,10 +35,14 @@ class Guided:
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
         outputs = self.outputs(x, level, self.combine.needs(level))
-        if self.combine.space == "output":
-            prediction = next(iter(self.branches.values())).denoiser.prediction
-            return prediction(level).data(x, self.combine(outputs, x, level))
-        return self.combine(self.as_data(outputs, x, level), x, level)
+        if self.combine.space == "data":
+            return self.combine(self.as_data(outputs, x, level), x, level)
+        kinds = {name: self.branches[name].denoiser.prediction for name in outputs}
+        kind = next(iter(kinds.values()))
+        shared = kind(level)
+        for name in (n for n in outputs if kinds[n] != kind):  # another network may predict something else
+            outputs[name] = shared.target(x, kinds[name](level).data(x, outputs[name]))
+        return shared.data(x, self.combine(outputs, x, level))
 
     def guesses(self, x: Tensor, level: Level) -> dict[str, Tensor]:
         """Each branch's own data guess."""

@@ -21,7 +21,8 @@ class Seeds:
     """One seed a sample of the batch.
 
     Args:
-        values: whole numbers from 0 to 2**64 - 1.
+        values: whole numbers from 0 to 2**64 - 1. torch's CPU generator starts from the lower 32 bits, so that seeds
+            2**32 apart begin with the same noise, as they do everywhere; later draws tell them apart.
     """
 
     values: tuple[int, ...]

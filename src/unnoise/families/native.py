@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unnoise.weights.place import Place
 
 FORMAT = 1
+COUNTS = ("depth", "blocks")
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("width", "height", "multiple", "largest", "channels"), int),
     **dict.fromkeys(("title", "guidance", "prompts"), str),
@@ -76,6 +77,7 @@ def assemble(path: Path, description: Description, place: "Place") -> "Model":
 
     header = read_header(path)
     stated = _stated(header)
+    _check_counts(stated, header)
     tensors = read_tensors(path)
     kind = _part(stated, "network", NETWORKS)
     config = _config(stated, "network", kind.Config)
@@ -168,6 +170,20 @@ def _config(stated: dict[str, Any], role: str, kind: Any) -> Any:
         return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said})
     except (TypeError, AttributeError) as error:
         raise Refused(f"the model's {role} has settings we do not know", str(error)[:120], "model") from None
+
+
+def _check_counts(stated: dict[str, Any], header: Header) -> None:
+    """Every block has tensors of its own, so a file cannot mean more blocks than it holds tensors.
+
+    Raises:
+        Refused: it says so all the same; building its network would take for ever.
+    """
+    for role in ("network", "codec", "conditioner"):
+        part = stated.get(role)
+        said = part.get("config") if isinstance(part, dict) else None
+        for name, value in said.items() if isinstance(said, dict) else ():
+            if name in COUNTS and not (isinstance(value, int) and value <= len(header.tensors)):
+                raise Refused(f"{header.path}: its {role} states {name} {value!r}", "the file is damaged", "model")
 
 
 def _said(module: "nn.Module") -> dict[str, Any]:

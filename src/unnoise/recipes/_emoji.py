@@ -52,7 +52,7 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
         matrices=lambda name: "blocks." in name,
-        captions=Variants(),
+        captions=Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0),
         flip=0.5,
         previews=recipe.previews,
         compiled=recipe.compiled,

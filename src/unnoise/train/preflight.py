@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from unnoise.core.error import Refused
-from unnoise.data.batches import Batch, batches
+from unnoise.data.batches import Batch, Order, batches
 from unnoise.data.pictures import Gallery
 from unnoise.media.image import save, to_bytes
 from unnoise.train.event import Preflight
@@ -24,7 +24,7 @@ from unnoise.train.loop import generator
 from unnoise.train.objective import Example
 from unnoise.train.run import Run
 from unnoise.train.sheets import captioned
-from unnoise.train.trainer import Trainer, copied
+from unnoise.train.trainer import Trainer, asked, copied
 
 STEPS = 10
 """Of the trial. A network that starts as nothing lets gradient in layer by layer, one or two a step."""
@@ -42,9 +42,11 @@ def preflight(run: Run, out: Path) -> Preflight:
     device = next(run.model.denoiser.parameters()).device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         trial = Trainer(_trial(run))
-        batch = _first(trial, run.batch)
+        order = replace(trial.order, size=run.batch)
+        with closing(batches(run.pictures, order, 0, run.captions, run.flip)) as found:
+            batch = next(found)
         path = out / "first_batch.png"
-        save(path, _sheet(trial, batch))
+        save(path, _sheet(trial, batch, order))
         losses = _losses(trial, batch)
     return Preflight(
         path, losses, len(run.pictures), sum(p.numel() for p in trial.weights.values()), broken(run.pictures)
@@ -66,16 +68,9 @@ def _trial(run: Run) -> Run:
     return replace(run, model=model, objective=objective, steps=STEPS, batch=few, optimizing=settings, compiled=False)
 
 
-def _first(trial: Trainer, size: int) -> Batch:
-    """The batch of the run's first step."""
-    run, order = trial.run, replace(trial.order, size=size)
-    with closing(batches(run.pictures, order, 0, run.captions, run.flip)) as found:
-        return next(found)
-
-
-def _sheet(trial: Trainer, batch: Batch) -> Tensor:
+def _sheet(trial: Trainer, batch: Batch, order: Order) -> Tensor:
     """The first pictures as the network gets them, through the codec, with the captions that are left to them."""
-    wishes = trial.wishes(batch, 0)[:SHOWN]
+    wishes = asked(batch.captions, order, 0, trial.run.drop)[:SHOWN]
     seen = trial.run.model.codec.decode(trial.encoded(batch.images[:SHOWN]))
     return captioned(list(to_bytes(seen.float()).cpu()), [wish.prompt for wish in wishes])
 

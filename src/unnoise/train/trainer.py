@@ -1,7 +1,7 @@
 """One run in progress: its weights, optimizers, averages and step, and the examples each step takes."""
 
 import copy
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -65,13 +65,9 @@ class Trainer:
 
     def example(self, batch: Batch, step: int) -> Example:
         """A batch as the objective takes it: encoded, its captions turned to tokens."""
-        tokens = self.run.model.conditioner.prepare(self.wishes(batch, step))
+        wishes = asked(batch.captions, self.order, step, self.run.drop)
+        tokens = self.run.model.conditioner.prepare(wishes)
         return Example(self.encoded(batch.images), tokens, generator(self.run.seed, step, self.device))
-
-    def wishes(self, batch: Batch, step: int) -> list[Wish]:
-        """A batch's captions, dropped here and there."""
-        draws = (Random(self.order.key(step, place, "drop")) for place in self.order.places)
-        return [Wish("" if d.random() < self.run.drop else c) for c, d in zip(batch.captions, draws, strict=True)]
 
     @torch.no_grad()
     def encoded(self, images: Tensor) -> Tensor:
@@ -93,7 +89,7 @@ class Trainer:
         wishes = [Wish(captions[0] if captions else "") for captions in held.captions]
         return heldout(
             objective.of(model).errors,
-            self.encoded(held.images),
+            torch.cat([self.encoded(some) for some in held.images.split(64)]),
             lambda part: model.conditioner.prepare(wishes[part]),
             lambda count, random: objective.times(count, objective.schedule, random),
         )
@@ -125,6 +121,12 @@ class Trainer:
         for role, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_nested(f"optimizer.{role}", tensors, optimizer.state_dict()))
         self.step = step
+
+
+def asked(captions: Sequence[str], order: Order, step: int, drop: float) -> list[Wish]:
+    """What the network is told of a step's pictures: their captions, dropped here and there."""
+    draws = (Random(order.key(step, place, "drop")) for place in order.places)
+    return [Wish("" if draw.random() < drop else caption) for caption, draw in zip(captions, draws, strict=True)]
 
 
 def copied(model: Model) -> Model:
