@@ -1,6 +1,6 @@
-"""Why `nn.attention.attend` leaves torch's fused kernel when it trains on a CPU: forward and backward, both ways in turn.
+"""Why `nn.attention.attend` leaves torch's fused kernel when it trains on a CPU: both, in turn.
 
-    python benchmarks/attention.py [--rounds 7]
+python benchmarks/attention.py [--rounds 7]
 """
 
 import argparse
@@ -9,10 +9,10 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from machine import describe
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from machine import describe
 from unnoise.nn.attention import attend
 
 SHAPES = ((64, 6, 80, 64), (16, 6, 272, 64))

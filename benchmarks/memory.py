@@ -1,6 +1,6 @@
 """How much memory a run takes, by the number of pictures: the largest resident set of whole processes.
 
-    python benchmarks/memory.py [--counts 1 4 16]
+python benchmarks/memory.py [--counts 1 4 16]
 """
 
 import argparse
@@ -33,7 +33,18 @@ def main() -> None:
     print("| --- | --- |")
     for count in parser.parse_args().counts:
         with tempfile.TemporaryDirectory() as folder:
-            command = [unnoise, "generate", "a red apple", "--seed", "0", "--count", str(count), "--out", folder, "--quiet"]
+            command = [
+                unnoise,
+                "generate",
+                "a red apple",
+                "--seed",
+                "0",
+                "--count",
+                str(count),
+                "--out",
+                folder,
+                "--quiet",
+            ]
             print(f"| {count} | {peak(command):.0f} |", flush=True)
     print(f"\n{describe()}")
 

@@ -1,4 +1,4 @@
-"""The sheet of the shipped model's card: ten prompts, seeds 0 to 9, default settings, nothing left out; docs/emoji.png."""
+"""The sheet on the model's card, docs/emoji.png: ten prompts, seeds 0 to 9, default settings, uncut."""
 
 import sys
 from pathlib import Path

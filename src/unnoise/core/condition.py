@@ -6,7 +6,9 @@ from typing import ClassVar, Self, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import register_dataclass  # the registry torch.compile and torch.export read; no public name yet
+from torch.utils._pytree import (
+    register_dataclass,  # the registry torch.compile and torch.export read; no public name yet
+)
 
 from unnoise.core.error import Refused
 

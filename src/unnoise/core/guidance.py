@@ -66,5 +66,9 @@ class Guided:
         both = bounds[0]
         for other in bounds[1:]:
             both = replace(both, condition=both.condition.cat(other.condition))
-        many = level if level.t.ndim == 0 else Level(*(torch.cat([v] * len(bounds)) for v in (level.t, level.alpha, level.sigma)))
+        many = (
+            level
+            if level.t.ndim == 0
+            else Level(*(torch.cat([v] * len(bounds)) for v in (level.t, level.alpha, level.sigma)))
+        )
         return list(both.output(torch.cat([x] * len(bounds)), many).chunk(len(bounds)))

@@ -1,4 +1,4 @@
-"""Noise that depends on the sample's seed, the step and the purpose; never on the batch, the device or what ran before."""
+"""Noise that depends on the sample's seed, the step and the purpose; never on its batch, the device or the past."""
 
 import hashlib
 from dataclasses import dataclass

@@ -85,7 +85,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class EDM:
-    """Unit variance in and out at every level, the skip that makes the error smallest (Karras et al. 2022, appendix B.6).
+    """Unit variance in and out at every level, and the skip that errs least (Karras et al. 2022, appendix B.6).
 
     Args:
         sigma_data: the data's standard deviation.
