@@ -12,6 +12,7 @@ from unnoise.media.image import to_image
 from unnoise.recipes import RECIPES
 from unnoise.tasks.generate import Generate
 from unnoise.train.trainer import Trainer
+from unnoise.weights.store import read_tensors
 
 KEPT = ("red apple", "blue bird", "green tree", "rocket")
 
@@ -72,3 +73,19 @@ def test_muon_takes_the_blocks_matrices_and_nothing_else(data):
     named = dict(run.model.denoiser.network.named_parameters())
     assert run.matrices("network.blocks.0.mlp.first.weight") and not run.matrices("network.patches.weight")
     assert any(run.matrices(name) for name in named)
+
+
+def test_it_goes_on_from_a_model(data, tiny_model):
+    run = small(data, start=str(tiny_model)).run()
+    trainer = Trainer(run)
+    before = {k: v.detach().clone() for k, v in trainer.weights.items()}
+    stored = read_tensors(tiny_model)
+    assert all(torch.equal(before[k], stored[k]) for k in before)
+    *_, last = trainer.steps()
+    assert last.step == 3
+    assert any(not torch.equal(before[k], v) for k, v in trainer.weights.items())
+
+
+def test_a_model_of_another_size_is_refused(data, tiny_model):
+    with pytest.raises(Refused, match="draws 16 pixels, the recipe 32"):
+        small(data, start=str(tiny_model), size=32).run()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from unnoise import catalogue
 from unnoise.core.clock import Scaled
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
@@ -30,6 +31,13 @@ from unnoise.train.weighting import Velocity
 
 PATCH = 8
 
+# What a picture is of is decided where it is nearly all noise: 64 x 64 pixels of one flat shape show through half noise
+# at a glance. So times crowd towards noise (half of them above 0.77), as shifts for large pictures do.
+TIMES = LogitNormal(1.2, 1.2)
+
+# People ask for a thing by its name, so names are what is mostly learnt; the style's phrase says nothing when all share it.
+CAPTIONS = Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0)
+
 
 def run(recipe: Emoji, data: Path, device: str) -> Run:
     keep: Keep = lambda tags: _wanted(recipe, tags.get("style", ""), tags.get("group", ""))  # noqa: E731
@@ -38,10 +46,8 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         heldout = load(open_source(data, "heldout"), recipe.size, keep=keep)
     except Refused:
         heldout = None  # a folder without a held-out part trains all the same
-    model = build(recipe, pictures, torch.device(device))
-    objective = Denoising(
-        model.denoiser, model.conditioner, model.schedule, LogitNormal(1.2, 1.2), Velocity(), torch.bfloat16
-    )
+    model = started(recipe, device) if recipe.start else build(recipe, pictures, torch.device(device))
+    objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
     return Run(
         model=model,
         objective=objective,
@@ -52,11 +58,29 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
         matrices=lambda name: "blocks." in name,
-        captions=Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0),
+        captions=CAPTIONS,
         flip=0.5,
         previews=recipe.previews,
         compiled=recipe.compiled,
     )
+
+
+def started(recipe: Emoji, device: str) -> Model:
+    """The model the recipe goes on from, its weights float32.
+
+    Raises:
+        Refused: it is none of this recipe's, or of another size.
+    """
+    model = catalogue.load(str(recipe.start), device, "float32")
+    if not isinstance(model.denoiser.network, DiT) or not isinstance(model.conditioner, TransformerConditioner):
+        raise Refused(f"the model '{recipe.start}' was not made by this recipe", "start from one that was", "start")
+    if model.description.width != recipe.size:
+        raise Refused(
+            f"the model '{recipe.start}' draws {model.description.width} pixels, the recipe {recipe.size}",
+            f"--size {model.description.width}",
+            "start",
+        )
+    return model
 
 
 def build(recipe: Emoji, pictures: Pictures, device: torch.device) -> Model:

@@ -22,6 +22,7 @@ class Emoji:
         data: The folder of emoji shards (train-*.tar, heldout-*.tar), as webdataset writes them.
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
+        start: A model to go on from, by name or file, instead of random weights.
         size: Pixels a side.
         width: The transformer's width.
         depth: Its blocks.
@@ -37,11 +38,12 @@ class Emoji:
     data: Path | None = None
     styles: tuple[str, ...] = ("fluent-3d",)
     leave: tuple[str, ...] = ("Flags", "Symbols")
+    start: str | None = None
     size: int = 64
     width: int = 384
     depth: int = 6
     steps: int = 6000
-    batch: int = 64
+    batch: int = 32
     rate: float = 1e-3
     muon: float = 1e-3
     seed: int = 0
