@@ -69,7 +69,9 @@ def test_any_number_of_steps_is_laid_or_refused(spacing, schedule, steps):
     except Refused as refusal:
         assert refusal.field == "steps"
         return
-    assert trajectory.steps == steps and trajectory.levels[0].t <= 1
+    idle = getattr(spacing, "end", "clean") == "row" and trajectory.levels[-1].t == 1 / (schedule.rows or 1000)
+    assert trajectory.steps in ((steps - 1, steps) if idle else (steps,))  # a step from row 0 to row 0 is left out
+    assert trajectory.levels[0].t <= 1
 
 
 @every

@@ -35,7 +35,7 @@ PATCH = 8
 # at a glance. So times crowd towards noise (half of them above 0.77), as shifts for large pictures do.
 TIMES = LogitNormal(1.2, 1.2)
 
-# People ask for a thing by its name, so names are what is mostly learnt; the style's phrase says nothing when all share it.
+# People ask for a thing by its name, so that is mostly what is learnt; a style's phrase says nothing when all share it.
 CAPTIONS = Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0)
 
 
