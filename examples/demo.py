@@ -6,7 +6,7 @@ import unnoise
 from unnoise.media import image
 from unnoise.media.sheet import sheet
 
-PROMPTS = ("a red apple", "a smiling cat", "a blue whale", "a slice of pizza", "a crescent moon")
+PROMPTS = ("red apple", "cat face", "hamburger", "soccer ball", "dog face")
 SEEDS = (1, 2, 3, 4)
 
 

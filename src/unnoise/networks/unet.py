@@ -165,14 +165,11 @@ class Resize(nn.Module):
 
     def __init__(self, config: UNetConfig, channels: int, way: Way) -> None:
         super().__init__()
-        self.residual = Residual(config, channels, channels, way) if config.resample == "block" else None
-        self.resample = Resample(channels, way) if config.resample == "conv" else None
+        block = config.resample == "block"
+        self.through = Residual(config, channels, channels, way) if block else Resample(channels, way)
 
     def forward(self, x: Tensor, vector: Tensor, context: Tensor | None, mask: Tensor | None) -> Tensor:
-        if self.resample is not None:
-            return self.resample(x)
-        assert self.residual is not None
-        return self.residual(x, vector)
+        return self.through(x, vector) if isinstance(self.through, Residual) else self.through(x)
 
 
 class Residual(nn.Module):

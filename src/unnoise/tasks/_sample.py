@@ -67,7 +67,9 @@ def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
     state = start
     for state in sampler(denoise, start, work.trajectory, noise):
         for k in range(len(seeds)):
-            yield Progress(first + k, state.step, work.trajectory.steps, state, lambda k=k, s=state: preview(work, s, k))
+            yield Progress(
+                first + k, state.step, work.trajectory.steps, state, lambda k=k, s=state: preview(work, s, k)
+            )
     pixels = to_bytes(decoded(work.model, state.x)).cpu()
     seconds = (time.perf_counter() - began) / len(seeds)
     for k, seed in enumerate(seeds):
