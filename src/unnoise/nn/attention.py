@@ -50,8 +50,8 @@ class Attention(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None) -> Tensor:
     """Scaled dot-product attention (B, H, N, D), `seen` broadcasting to (B, H, N, M), True where a key counts.
 
-    torch's fused kernel, but on a CPU with gradient: there, forward and backward together take 3.2 times as long as plain
-    matrix products at 80 tokens and 1.2 times at 272 (benchmarks/attention.py prints it).
+    torch's fused kernel, but on a CPU with gradient: there, forward and backward together take 3.2 times as long as
+    plain matrix products at 80 tokens and 1.2 times at 272 (benchmarks/attention.py prints it).
     """
     if query.device.type != "cpu" or not (torch.is_grad_enabled() and query.requires_grad):
         return scaled_dot_product_attention(query, key, value, attn_mask=seen)
