@@ -133,3 +133,15 @@ def test_outputs_meet_in_the_first_branch_s_prediction():
     bound = branches(first, positive=2) | branches(second, negative=5)
     found = Guided(bound, Mean(space="output"))(torch.randn(3, 4), LEVEL)
     torch.testing.assert_close(found, torch.zeros(3, 4), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("space", ["data", "output"])
+def test_detailed_gives_the_combined_guess_and_named_branches_from_one_evaluation(space):
+    first = denoiser(V())
+    guided = Guided(branches(first, positive=2.0, negative=5.0), Sum(space=space))
+    x = torch.randn(3, 4)
+    calls = first.network.calls
+    found, parts = guided.detailed(x, LEVEL, ("negative",))
+    assert first.network.calls == calls + 1 and list(parts) == ["negative"]
+    torch.testing.assert_close(found, guided(x, LEVEL))
+    torch.testing.assert_close(parts["negative"], guided.guesses(x, LEVEL)["negative"])

@@ -34,7 +34,16 @@ class Guided:
     combine: Combine
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
-        outputs = self.outputs(x, level, self.combine.needs(level))
+        return self._combined(self.outputs(x, level, self.combine.needs(level)), x, level)
+
+    def detailed(self, x: Tensor, level: Level, names: tuple[str, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The combined guess, and the data guesses of these branches, all of one evaluation."""
+        needed = self.combine.needs(level)
+        outputs = self.outputs(x, level, tuple(dict.fromkeys((*needed, *names))))
+        combined = self._combined({name: outputs[name] for name in needed}, x, level)
+        return combined, self.as_data({name: outputs[name] for name in names}, x, level)
+
+    def _combined(self, outputs: dict[str, Tensor], x: Tensor, level: Level) -> Tensor:
         if self.combine.space == "data":
             return self.combine(self.as_data(outputs, x, level), x, level)
         kinds = {name: self.branches[name].denoiser.prediction for name in outputs}
