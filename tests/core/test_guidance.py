@@ -137,7 +137,7 @@ def test_outputs_meet_in_the_first_branch_s_prediction():
 
 @pytest.mark.parametrize("space", ["data", "output"])
 def test_detailed_gives_the_combined_guess_and_named_branches_from_one_evaluation(space):
-    first = denoiser(V())
+    first = Denoiser(Times(), V(), Scaled())
     guided = Guided(branches(first, positive=2.0, negative=5.0), Sum(space=space))
     x = torch.randn(3, 4)
     calls = first.network.calls
