@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unnoise.core.error import Refused
-from unnoise.media.atomic import write
+from unnoise.media.atomic import staged, write
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -88,4 +88,23 @@ def test_an_interruption_leaves_nothing_and_goes_on(tmp_path: Path, monkeypatch:
         patch.setattr(os, "fsync", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "a.bin", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_s_writer_is_staged_and_its_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    write(target, b"old")
+    with pytest.raises(ZeroDivisionError), staged(target) as beside:
+        beside.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
+    with staged(target) as beside:
+        beside.write_bytes(b"new")
+        assert target.read_bytes() == b"old"
+    assert target.read_bytes() == b"new" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_block_that_writes_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"a\.bin"), staged(tmp_path / "a.bin"):
+        pass
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
@@ -22,8 +23,11 @@ _REMEDIES = {
 }
 
 
-def write(path: str | PathLike[str], data: bytes) -> None:
-    """Writes the bytes, replacing a file of that name; on any fault the folder is as it was.
+@contextlib.contextmanager
+def staged(path: str | PathLike[str]) -> Iterator[Path]:
+    """A name to write a file under; when the block ends well, that file is flushed to the disk and takes `path`'s name.
+
+    On any fault the folder is as it was.
 
     Raises:
         Refused: if the folder is missing, read-only or full.
@@ -32,23 +36,34 @@ def write(path: str | PathLike[str], data: bytes) -> None:
     temporary = target.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
     try:
         try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
+            yield temporary
+            with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(target)
         except BaseException:
             with contextlib.suppress(OSError, ValueError):
                 temporary.unlink()
             raise
-        _settle(target.parent)
+        settle(target.parent)
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the path
+        if isinstance(fault, Refused):
+            raise
         number = fault.errno if isinstance(fault, OSError) else None
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise Refused(f"cannot write {path}: {reason}", _REMEDIES.get(number or 0, "name another folder")) from None
 
 
-def _settle(folder: Path) -> None:
+def write(path: str | PathLike[str], data: bytes) -> None:
+    """Writes the bytes, replacing a file of that name; on any fault the folder is as it was.
+
+    Raises:
+        Refused: if the folder is missing, read-only or full.
+    """
+    with staged(path) as temporary, temporary.open("xb") as file:
+        file.write(data)
+
+
+def settle(folder: Path) -> None:
     """Makes a rename survive a power cut, where folders can be flushed."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)

@@ -5,7 +5,6 @@ renamed; one that goes is first renamed and then emptied. A kill at any moment l
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from unnoise.core.error import Refused
+from unnoise.media.atomic import settle, write
 from unnoise.weights.store import read_tensors, write_tensors
 
 MANIFEST = "manifest.json"
@@ -50,11 +50,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         write_tensors(staged / "state.safetensors", tensors, {"step": str(step)})
-        _write(staged / MANIFEST, json.dumps({"step": step, "facts": dict(facts)}, sort_keys=True))
-        _settle(staged)
+        write(staged / MANIFEST, json.dumps({"step": step, "facts": dict(facts)}, sort_keys=True).encode())
+        settle(staged)
         _remove(place)
         staged.replace(place)
-        _settle(folder)
+        settle(folder)
     except OSError as error:
         raise Refused(f"cannot write the snapshot {place}", error.strerror or str(error), "out") from None
     finally:
@@ -92,19 +92,3 @@ def _remove(path: Path) -> None:
     if path.exists():
         path.replace(leaving)
         shutil.rmtree(leaving, ignore_errors=True)
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _settle(folder: Path) -> None:
-    """Force a folder's own entries to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,7 +1,5 @@
 """Reading and writing tensors, whole or not at all."""
 
-import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unnoise.core.error import Refused
+from unnoise.media.atomic import staged
 from unnoise.weights.header import read_header
 
 
@@ -42,17 +41,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         Refused: the folder cannot be written to, or is full.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, dict(metadata))
+    except OSError as error:
+        raise Refused(f"cannot write {path}", error.strerror or str(error), "out") from None
+    with staged(path) as beside:
+        try:
+            save_file(whole, beside, dict(metadata))
+        except SafetensorError as error:
+            raise Refused(f"cannot write {path}", str(error)[:200], "out") from None
         beside.chmod(0o644)  # the library makes files that only their owner can read
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except (SafetensorError, OSError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)[:200]
-        raise Refused(f"cannot write {path}", why, "out") from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
