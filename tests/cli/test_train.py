@@ -56,7 +56,8 @@ def fit(monkeypatch):
                 yield event() if callable(event) else event
                 if stop():
                     break
-            yield kinds.Saved(2, out / "snapshots" / "step-00000002", out / "model.safetensors")
+            if any(isinstance(event, Report) for event in events):
+                yield kinds.Saved(2, out / "snapshots" / "step-00000002", out / "model.safetensors")
 
         monkeypatch.setattr(import_module("unnoise.train.fit"), "fit", fake)
         monkeypatch.setattr(train, "RECIPES", {"tiny": Tiny})
@@ -127,6 +128,16 @@ def test_a_signal_ends_after_the_step_and_says_so(unnoise, fit, number):
     ended = unnoise("train", "tiny", "--quiet")
     assert ended.code == 130 and ended.out == "runs/tiny/model.safetensors\n"
     assert ended.err == "unnoise: interrupted: stopped at step 2 of 4; --resume goes on\n"
+
+
+def test_a_signal_before_the_first_step_promises_no_resume(unnoise, fit):
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        return EVENTS[0]
+
+    fit(interrupted)
+    ended = unnoise("train", "tiny", "--quiet")
+    assert ended.code == 130 and ended.err == "unnoise: interrupted: stopped before the first step\n"
 
 
 @pytest.mark.parametrize(

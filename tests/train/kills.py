@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -78,18 +79,23 @@ def in_the_middle(name: str, out: Path) -> Callable[[], None]:
     """Die with half of the file of this name on disk; of the second such file, for the first is the resumed one."""
 
     def work() -> None:
-        whole, seen = store.save_file, 0
+        whole, stage, target, seen = store.save_file, store.staged, "", 0
+
+        def staged(path: Path) -> AbstractContextManager[Path]:
+            nonlocal target
+            target = str(path)
+            return stage(path)
 
         def half(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
             nonlocal seen
             whole(tensors, path, metadata)
-            if name in str(path):
+            if name in target:
                 seen += 1
                 if seen == 2:
                     os.truncate(path, path.stat().st_size // 2)
                     die()
 
-        store.save_file = half
+        store.save_file, store.staged = half, staged
         train(out, resume=True)
 
     return work

@@ -96,8 +96,15 @@ def parse(kind: type[T], args: Sequence[str], prog: str) -> T:
 
 
 def field_help(kind: type[Any]) -> dict[str, str]:
-    """What a dataclass's docstring says of its fields, under "Args:"."""
-    _, _, section = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
+    """What a dataclass's docstring, and those of what it extends, say of its fields under "Args:"."""
+    found: dict[str, str] = {}
+    for each in reversed([k for k in kind.__mro__ if is_dataclass(k)]):
+        found |= _args(each.__doc__ or "")
+    return found
+
+
+def _args(doc: str) -> dict[str, str]:
+    _, _, section = inspect.cleandoc(doc).partition("Args:\n")
     found: dict[str, str] = {}
     for entry in re.split(r"\n(?=    \w)", "\n" + section.partition("\n\n")[0]):
         names, colon, text = entry.strip().partition(": ")

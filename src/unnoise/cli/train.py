@@ -72,7 +72,10 @@ def _train(name: str, recipe: Any, running: Running) -> int:
         with closing(events):
             last = _follow(events, run.steps, running)
         if stop():
-            raise KeyboardInterrupt(f"stopped at step {last} of {run.steps}; --resume goes on")
+            how = (
+                f"stopped at step {last} of {run.steps}; --resume goes on" if last else "stopped before the first step"
+            )
+            raise KeyboardInterrupt(how)
     return 0
 
 
@@ -95,7 +98,7 @@ def _follow(events: "Iterator[Event]", steps: int, running: Running) -> int:
         if isinstance(event, Logged):
             status = f"  loss {event.loss:.4f}  {event.speed:.0f} pictures/s"
         if isinstance(event, Saved):
-            model = event.model
+            last, model = event.step, event.model
         if running.json:
             say_json(**_line(event, steps))
         elif not running.quiet and not (bar.shown and isinstance(event, Logged)):

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from os import PathLike
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def staged(path: str | PathLike[str]) -> Iterator[Path]:
+def staged(path: str | PathLike[str]) -> Generator[Path]:
     """A name to write a file under; when the block ends well, that file is flushed to the disk and takes `path`'s name.
 
     On any fault the folder is as it was.

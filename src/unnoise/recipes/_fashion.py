@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -20,6 +19,7 @@ from unnoise.data.pictures import Pictures, load
 from unnoise.data.source import Source, items, open_source
 from unnoise.networks.pixels import Pixels, PixelsConfig
 from unnoise.networks.unet import UNet, UNetConfig
+from unnoise.recipes._clothes import Clothes
 from unnoise.text.labels import Labels, LabelsConfig
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
@@ -28,25 +28,6 @@ from unnoise.train.times import Times
 
 SIZE = 28  # the pictures' own; the network halves it twice, to 7
 HELDOUT = 1024  # pictures of the held-out part: all 10,000 would take longer than the steps between two looks
-
-
-class Recipe(Protocol):
-    """What people vary."""
-
-    @property
-    def data(self) -> Path | None: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def rate(self) -> float: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def compiled(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +51,7 @@ class Method:
     defaults: Mapping[str, str | int | float]
 
 
-def run(recipe: Recipe, method: Method, device: str) -> Run:
+def run(recipe: Clothes, method: Method, device: str) -> Run:
     """The run of a method.
 
     Raises:
@@ -101,7 +82,7 @@ def run(recipe: Recipe, method: Method, device: str) -> Run:
     )
 
 
-def build(recipe: Recipe, method: Method, names: tuple[str, ...], channels: int, device: torch.device) -> Model:
+def build(recipe: Clothes, method: Method, names: tuple[str, ...], channels: int, device: torch.device) -> Model:
     """An untrained class-conditional model, its weights a function of the recipe's seed and its sizes alone."""
     torch.manual_seed(recipe.seed)
     size = UNetConfig(

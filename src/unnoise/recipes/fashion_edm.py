@@ -4,36 +4,23 @@ The same data and network as `fashion_ddpm` and `fashion_flow`, so that the thre
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unnoise.recipes._clothes import Clothes
 
 if TYPE_CHECKING:
     from unnoise.train.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class FashionEDM:
+class FashionEDM(Clothes):
     """Clothes by class, 28 x 28 grey pixels, as EDM.
 
     Args:
-        data: The folder of Fashion-MNIST's four files.
         sigma_data: The standard deviation of the data between -1 and 1; measured on Fashion-MNIST.
-        width: Channels of the U-Net's first level, a multiple of 16.
-        steps: How long to train.
-        batch: Pictures a step.
-        rate: The learning rate.
-        seed: The one source of randomness.
-        compiled: Run the network through torch.compile (needs a C++ compiler on a CPU).
     """
 
-    data: Path | None = None
     sigma_data: float = 0.706
-    width: int = 32
-    steps: int = 3000
-    batch: int = 64
-    rate: float = 1e-3
-    seed: int = 0
-    compiled: bool = False
 
     def run(self, device: str = "cpu") -> "Run":
         """The run, its data loaded and its model built.

@@ -4,34 +4,17 @@ The same data and network as `fashion_ddpm` and `fashion_edm`, so that the three
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unnoise.recipes._clothes import Clothes
 
 if TYPE_CHECKING:
     from unnoise.train.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class FashionFlow:
-    """Clothes by class, 28 x 28 grey pixels, as rectified flow.
-
-    Args:
-        data: The folder of Fashion-MNIST's four files.
-        width: Channels of the U-Net's first level, a multiple of 16.
-        steps: How long to train.
-        batch: Pictures a step.
-        rate: The learning rate.
-        seed: The one source of randomness.
-        compiled: Run the network through torch.compile (needs a C++ compiler on a CPU).
-    """
-
-    data: Path | None = None
-    width: int = 32
-    steps: int = 3000
-    batch: int = 64
-    rate: float = 1e-3
-    seed: int = 0
-    compiled: bool = False
+class FashionFlow(Clothes):
+    """Clothes by class, 28 x 28 grey pixels, as rectified flow."""
 
     def run(self, device: str = "cpu") -> "Run":
         """The run, its data loaded and its model built.
