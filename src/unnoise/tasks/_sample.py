@@ -8,19 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unnoise.core.denoiser import Denoise
 from unnoise.core.event import Event, Progress, Result
-from unnoise.core.guidance import Guided
-from unnoise.core.model import Library, Model, Wish
+from unnoise.core.model import Library, Model
 from unnoise.core.noise import Seeds
 from unnoise.core.state import State, begin
 from unnoise.core.trajectory import Trajectory
 from unnoise.core.version import __version__
-from unnoise.guidances import GUIDANCES
 from unnoise.media.image import pixels_sha256, to_bytes
 from unnoise.media.record import Record
 from unnoise.samplers import SAMPLERS
 from unnoise.spacings import SPACINGS
+from unnoise.tasks._bind import bind
 from unnoise.tasks._plan import Plan, json_request
 
 EPOCH = 1
@@ -37,7 +35,11 @@ class Work:
     task: Any
     model: Model
     trajectory: Trajectory
-    exact: bool
+    library: Library
+
+    @property
+    def exact(self) -> bool:
+        return self.library.exact
 
     @property
     def device(self) -> torch.device:
@@ -49,7 +51,7 @@ def sample(plan: Plan, task: Any, library: Library) -> Iterator[Event]:
     model = library.model(task.model)
     spacing = SPACINGS.make(plan.spacing) if plan.spacing else model.spacing
     shape = _shape(plan, model)
-    work = Work(plan, task, model, spacing(model.schedule, plan.steps, shape), library.exact)
+    work = Work(plan, task, model, spacing(model.schedule, plan.steps, shape), library)
     first = 0
     # One picture a network call on the CPU: there a batch's last bits depend on its size.
     size = 1 if work.exact or work.device.type == "cpu" else GROUP
@@ -61,7 +63,7 @@ def sample(plan: Plan, task: Any, library: Library) -> Iterator[Event]:
 def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
     began = time.perf_counter()
     noise = Seeds(seeds)
-    denoise = bind(work.plan, work.model, len(seeds))
+    denoise = bind(work.plan, work.model, work.library, work.trajectory, len(seeds))
     start = begin(work.trajectory, noise.start(_shape(work.plan, work.model)).to(work.device))
     sampler = SAMPLERS.make(work.plan.sampler)
     state = start
@@ -75,21 +77,6 @@ def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
     for k, seed in enumerate(seeds):
         record = _record(work, seed, pixels[k])
         yield Result(first + k, seed, pixels[k], seconds, record, state.x[k].cpu())
-
-
-def bind(plan: Plan, model: Model, count: int) -> Denoise:
-    """The plan's denoiser for a batch of `count` pictures: guided, or the prompt's own where guidance is 1."""
-
-    def condition(prompt: str) -> Any:
-        with torch.no_grad():
-            one = model.conditioner(model.conditioner.prepare([Wish(prompt)]))
-        return one.map(lambda v: v.expand(count, *v.shape[1:]))
-
-    positive = model.denoiser.bind(condition(plan.prompt))
-    combine = GUIDANCES.make(plan.guidance)
-    if plan.guidance == "classifier_free:scale=1":
-        return positive
-    return Guided({"positive": positive, "negative": model.denoiser.bind(condition(plan.negative))}, combine)
 
 
 @torch.no_grad()
