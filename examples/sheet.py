@@ -29,7 +29,7 @@ def main(model: str = "emoji", to: str = "docs/emoji.png") -> None:
     ]
     path = Path(to)
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, sheet(rows, rows=PROMPTS, columns=[f"seed {seed}" for seed in SEEDS]))
+    image.save(path, sheet(rows, rows=PROMPTS, columns=[f"seed {seed}" for seed in SEEDS]), Path(model).stem)
     print(path)
 
 

@@ -11,6 +11,8 @@ from PIL import Image
 from media.examples import noise, smooth
 from unnoise.core.error import Refused
 from unnoise.media.animation import gif
+from unnoise.media.embed import XMP, read_metadata
+from unnoise.media.provenance import GENERATED, properties
 
 
 def test_frames_times_and_loop(tmp_path: Path) -> None:
@@ -68,3 +70,31 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(Refused, match="free some space"):
             gif(tmp_path / "a.gif", [noise()], 0.1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_a_model_made_is_marked_as_generated_and_plays_as_before(tmp_path: Path, count: int) -> None:
+    frames = [smooth().roll(k, 1) for k in range(count)]
+    gif(tmp_path / "plain.gif", frames, 0.08)
+    gif(tmp_path / "marked.gif", frames, 0.08, model="emoji")
+    with Image.open(tmp_path / "plain.gif") as plain, Image.open(tmp_path / "marked.gif") as marked:
+        assert XMP not in read_metadata(tmp_path / "plain.gif")
+        found = properties(read_metadata(tmp_path / "marked.gif")[XMP])
+        assert found["Iptc4xmpExt:DigitalSourceType"] == GENERATED
+        assert found["Iptc4xmpExt:AISystemUsed"] == "unnoise, emoji"
+        assert marked.info.get("loop") == plain.info.get("loop")
+        for k in range(count):
+            plain.seek(k)
+            marked.seek(k)
+            assert marked.convert("RGB").tobytes() == plain.convert("RGB").tobytes()
+            assert marked.info.get("duration") == plain.info.get("duration")
+
+
+def test_a_reader_that_knows_no_xmp_skips_the_mark(tmp_path: Path) -> None:
+    """Reads the extension as sub-blocks, each with its length first, as the GIF89a specification has it."""
+    gif(tmp_path / "a.gif", [smooth()], 0.1, model="a model \N{SNOWMAN}")
+    data = (tmp_path / "a.gif").read_bytes()
+    place = data.index(b"XMP DataXMP") + 11
+    while data[place]:
+        place += 1 + data[place]
+    assert data[place + 1] in b"\x21\x2c"  # the next block begins: an extension, or a picture

@@ -14,7 +14,9 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from media.examples import RECORD, noise, smooth
 from unnoise.core.error import Refused
+from unnoise.media.embed import XMP, metadata
 from unnoise.media.image import Format, decode, encode, format_of, from_bytes, pixels_sha256, read, save, to_bytes
+from unnoise.media.provenance import GENERATED, properties
 
 FORMATS: list[Format] = ["png", "webp", "jpeg"]
 
@@ -217,3 +219,11 @@ def test_the_sha256_is_that_of_pillows_bytes() -> None:
     grey = noise(1)
     assert pixels_sha256(grey) == hashlib.sha256(grey.numpy().tobytes()).hexdigest()
     assert pixels_sha256(noise().flip(0)) != pixels_sha256(noise())
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "jpeg"])
+def test_a_sheet_of_a_model_s_pictures_is_marked_without_a_record(format: Format) -> None:
+    texts = metadata(encode(smooth(), format, "emoji"), "a sheet")
+    assert properties(texts[XMP])["Iptc4xmpExt:DigitalSourceType"] == GENERATED
+    assert "unnoise" not in texts and "parameters" not in texts
+    assert XMP not in metadata(encode(smooth(), format), "a sheet")

@@ -14,7 +14,7 @@ from torch import Tensor
 from unnoise.core.error import Refused
 from unnoise.media.atomic import write
 from unnoise.media.container import FAULTS, opened, quiet, read_bytes
-from unnoise.media.embed import options
+from unnoise.media.embed import marked, options
 from unnoise.media.record import Record
 
 Format = Literal["png", "webp", "jpeg"]
@@ -60,13 +60,14 @@ def read(path: str | PathLike[str], channels: int = 3) -> Tensor:
     return decode(read_bytes(path), str(path), channels)
 
 
-def encode(pixels: Tensor, format: Format, record: Record | None = None, quality: int = 95) -> bytes:
-    """A picture's file, with its record and the mark of generated media where a record is given.
+def encode(pixels: Tensor, format: Format, origin: Record | str | None = None, quality: int = 95) -> bytes:
+    """A picture's file, marked as generated where its origin is given.
 
     Args:
         pixels: uint8 (3, H, W), or (1, H, W) for grey.
         format: "png" (lossless), "webp" or "jpeg" (4:4:4).
-        record: how the picture was made; without one the file says nothing about itself.
+        origin: how the picture was made; or the name of the model that made what it shows, for a sheet or a preview,
+            which have no record; without either the file says nothing about itself.
         quality: 1 to 100, of JPEG and WebP; WebP at 100 is lossless.
 
     Raises:
@@ -80,7 +81,7 @@ def encode(pixels: Tensor, format: Format, record: Record | None = None, quality
     }
     if format not in settings:
         raise Refused(f"unknown picture format {format!r}", "use png, webp or jpeg", "format")
-    extra = options(format, record) if record else {}
+    extra = options(format, origin) if isinstance(origin, Record) else marked(format, origin) if origin else {}
     file = io.BytesIO()
     try:
         image.save(file, format, **settings[format], **extra)
@@ -90,13 +91,13 @@ def encode(pixels: Tensor, format: Format, record: Record | None = None, quality
     return file.getvalue()
 
 
-def save(path: str | PathLike[str], pixels: Tensor, record: Record | None = None, quality: int = 95) -> None:
+def save(path: str | PathLike[str], pixels: Tensor, origin: Record | str | None = None, quality: int = 95) -> None:
     """Writes a picture as `encode` does, in the format of the path's suffix: all of it, or nothing.
 
     Raises:
         Refused: if the suffix is unknown, or the file cannot be written.
     """
-    write(path, encode(pixels, format_of(path), record, quality))
+    write(path, encode(pixels, format_of(path), origin, quality))
 
 
 def format_of(path: str | PathLike[str]) -> Format:

@@ -8,6 +8,7 @@ import xml.parsers.expat
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
+from unnoise.core.version import __version__
 from unnoise.media.infotext import plain
 from unnoise.media.record import Record
 
@@ -27,10 +28,18 @@ RECORD = "unnoise:record"
 
 def source_properties(record: Record) -> dict[str, str]:
     """Where the picture comes from, as XMP properties."""
-    version = record.versions.get("unnoise", "")
+    return _source(record.model, record.versions.get("unnoise", ""), record.composite)
+
+
+def mark(model: str) -> str:
+    """The XMP packet of what was made by a model and has no record of its own: a sheet, an animation, a preview."""
+    return packet(_source(model, __version__, composite=False))
+
+
+def _source(model: str, version: str, composite: bool) -> dict[str, str]:
     return {
-        "Iptc4xmpExt:DigitalSourceType": COMPOSITE if record.composite else GENERATED,
-        "Iptc4xmpExt:AISystemUsed": f"unnoise, {record.model}",
+        "Iptc4xmpExt:DigitalSourceType": COMPOSITE if composite else GENERATED,
+        "Iptc4xmpExt:AISystemUsed": f"unnoise, {model}",
         "Iptc4xmpExt:AISystemVersionUsed": version,
         "xmp:CreatorTool": f"unnoise {version}".strip(),
     }

@@ -70,7 +70,7 @@ class Session:
             yield Heldout(self.trainer.step, loss)
         if self._due(every.preview) and self.run.previews:
             path = self.out / "previews" / f"step-{self.trainer.step:06d}.png"
-            save_picture(path, preview(self.trainer.averaged(), self.run.previews))
+            save_picture(path, preview(self.trainer.averaged(), self.run.previews), self.run.model.description.name)
             yield Previewed(self.trainer.step, path)
 
     def save(self) -> Saved:
