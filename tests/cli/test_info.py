@@ -56,6 +56,26 @@ def test_a_stranger_s_files(unnoise, folder):
     assert found["kind"] == "tensors" and found["first"] == {"a": [2, 3]} and found["metadata"] == {"by": "someone"}
 
 
+def test_pictures_of_other_programs(unnoise, shared):
+    folder = shared / "fixtures" / "metadata"
+    for name, program in (
+        ("AUTOMATIC1111/automatic1111_cropped.jpg", "AUTOMATIC1111"),
+        ("ComfyUI/img2img_cropped.png", "ComfyUI"),
+        ("Fooocus/fooocus1_cropped.png", "Fooocus"),
+        ("InvokeAI/invokeai_imeta1.png", "InvokeAI"),
+    ):
+        found = facts(unnoise, folder / name)
+        assert found["told"]["program"] == program and found["record"] is None
+        said = unnoise("info", folder / name).out
+        assert found["told"]["prompt"] in said and f"seed      {found['told']['seed']}\n" in said
+    assert facts(unnoise, folder / "bad_images" / "empty_image.png")["told"] is None
+
+
+def test_a_picture_of_ours_is_not_another_program_s(unnoise, tiny_model):
+    unnoise("generate", "x", "--model", tiny_model, "--out", "x.png")
+    assert facts(unnoise, "x.png")["told"] is None
+
+
 def test_a_snapshot_and_a_run(unnoise, folder):
     for step in (10, 20):
         place = folder / "run" / "snapshots" / f"step-{step:08d}"

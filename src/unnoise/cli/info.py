@@ -1,4 +1,7 @@
-"""Tell what a file is: a model, a picture and its record, a sample, a snapshot or a training run."""
+"""Tell what a file is: a model, a picture and its record, a sample, a snapshot or a training run.
+
+Of a picture that another program made, `told` holds its settings in plain fields.
+"""
 
 import json
 from collections import Counter
@@ -75,11 +78,13 @@ def _unknown(header: Header) -> dict[str, Any]:
 def _picture(path: Path) -> dict[str, Any]:
     from unnoise.media.container import probe, read_bytes
     from unnoise.media.embed import XMP, metadata
+    from unnoise.media.foreign import told
     from unnoise.media.provenance import properties
 
     data = read_bytes(path)
     header, texts = probe(data, str(path)), metadata(data, str(path))
     marks = properties(texts[XMP]) if XMP in texts else {}
+    foreign = None if "unnoise" in texts else told(texts)
     source = next((v for k, v in marks.items() if k.endswith("DigitalSourceType")), None)
     return {
         "kind": "picture",
@@ -89,6 +94,7 @@ def _picture(path: Path) -> dict[str, Any]:
         "height": header.height,
         "source": source,
         "record": _json(texts["unnoise"]) if "unnoise" in texts else None,
+        "told": foreign.values() if foreign else None,
         "parameters": texts.get("parameters"),
         "texts": sorted(texts),
     }
@@ -134,6 +140,8 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
     shown = {k: v for k, v in facts.items() if v not in (None, "", [], (), {})}
     width, lines = max(map(len, shown), default=0), list[str]()
     for name, value in shown.items():
+        if name == "seed":  # to be copied, so without commas
+            value = str(value)
         if isinstance(value, Mapping) and len(value) > 1:
             lines += [f"{indent}{name}", *_lines(value, indent + "  ")]
         else:
