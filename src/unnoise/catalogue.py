@@ -1,6 +1,7 @@
 """Models by name, path or the names a person keeps; describing costs no torch, loading does."""
 
 import difflib
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from unnoise.weights.header import Header, read_header
 
 if TYPE_CHECKING:
     from unnoise.core.model import Model
+    from unnoise.core.state import Paused
     from unnoise.weights.place import Place
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -155,6 +157,7 @@ class Shelf:
     device: str | None = None
     dtype: str | None = None
     exact: bool = False
+    _states: "dict[str, Paused]" = field(default_factory=dict[str, "Paused"], init=False, repr=False)
 
     @cached_property
     def _kept(self) -> "dict[str, Model]":
@@ -176,6 +179,26 @@ class Shelf:
             read = load(self._file(name), self.device, self.dtype)
             self._kept[name] = read.named(name) if name in self.models else read
         return self._kept[name]
+
+    def state(self, digest: str) -> "Paused":
+        if digest not in self._states:
+            raise Refused(f"the library holds no state {digest[:16]!r}", "register it first", "start")
+        return self._states[digest]
+
+    def register(self, paused: "Paused | str | PathLike[str]") -> str:
+        """Keep a paused run, or a file that holds one; gives the sha256 that requests call it by, as their `start`.
+
+        Raises:
+            Refused: it cannot be kept, or the file is not sound.
+        """
+        from unnoise.weights.paused import encoded, read
+
+        if isinstance(paused, str | PathLike):
+            held, digest = read(Path(paused).expanduser())
+        else:
+            held, digest = paused, hashlib.sha256(encoded(paused)).hexdigest()
+        self._states[digest] = held
+        return digest
 
 
 def library(

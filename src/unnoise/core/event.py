@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unnoise.core.state import State
+    from unnoise.core.state import Paused, State
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Progress:
         steps: of how many; None where the sampler decides.
         state: the sampler's state, enough to show, save and go on.
         preview: the data guess as pixels, uint8 (C, H, W); made when called, since it costs a decode.
+        paused: the run as it can be saved here and gone on with; refused where pictures share a run.
     """
 
     picture: int
@@ -27,6 +28,7 @@ class Progress:
     steps: int | None
     state: "State"
     preview: "Callable[[], Tensor]"
+    paused: "Callable[[], Paused]"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unnoise.core.level import quieter
 
@@ -53,6 +53,19 @@ class State:
     def recall(self, owner: str) -> dict[str, Tensor]:
         """What this owner left in memory, without its prefix."""
         return {k[len(owner) + 1 :]: v for k, v in self.memory.items() if k.startswith(owner + ".")}
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A run of one picture, stopped on its way: what it takes to go on, as it was or otherwise.
+
+    Args:
+        state: where it is, a batch of one.
+        record: how it came there: the `media.record.Record` of a picture not yet finished, its `pixels` empty.
+    """
+
+    state: State
+    record: Any
 
 
 def remember(owner: str, **values: Tensor) -> dict[str, Tensor]:

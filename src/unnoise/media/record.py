@@ -4,9 +4,10 @@ A record is JSON at rest: sorted, ASCII only (so that a NUL or half a surrogate 
 with `"unnoise": 1` for its version. `embed` puts it into files, `infotext` tells it in AUTOMATIC1111's words.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn, cast
 
 from unnoise.core.error import Refused
@@ -14,6 +15,10 @@ from unnoise.core.error import Refused
 VERSION = 1
 LIMIT = 4 * 2**20
 """The most characters that a record may have when read: a stranger's file may hold anything."""
+
+Mark = tuple[str, float, float, float, float]
+"""What a record keeps of x after a step."""
+_SEALED = ("task", "model", "files", "seed", "levels", "sampler", "spacing", "guidance", "width", "height", "past")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,10 @@ class Record:
         pixels: the sha256 of the pixels, as `image.pixels_sha256` gives it.
         composite: whether it holds parts of a given picture (inpainting, say), and not the model's work alone.
         notes: what else a person should know, one sentence each: that a long prompt was split, for one.
+        past: the requests it was begun with, where another took over on the way: first to last, each as
+            {"request": ..., "until": the step it was left at}.
+        trail: x after every step, as a short digest and four numbers whose changes tell how far two runs are apart.
+        seal: each field that decides the picture -> a short digest of its value when the picture was made.
     """
 
     task: str
@@ -57,6 +66,9 @@ class Record:
     pixels: str
     composite: bool = False
     notes: tuple[str, ...] = ()
+    past: tuple[Mapping[str, Any], ...] = ()
+    trail: tuple[Mark, ...] = ()
+    seal: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         # Plain JSON values from the start: a record then equals itself read back, and a fault shows where it is made.
@@ -66,10 +78,30 @@ class Record:
         object.__setattr__(self, "versions", dict(self.versions))
         object.__setattr__(self, "levels", tuple((float(t), float(a), float(s)) for t, a, s in self.levels))
         object.__setattr__(self, "notes", tuple(self.notes))
+        past = json.loads(json.dumps([dict(leg) for leg in self.past], allow_nan=False))
+        object.__setattr__(self, "past", tuple(past))
+        object.__setattr__(self, "trail", tuple((d, *map(float, sketch)) for d, *sketch in self.trail))
+        object.__setattr__(self, "seal", dict(self.seal))
 
     def values(self) -> dict[str, Any]:
         """Its fields as JSON values, without the version."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def sealed(self) -> "Record":
+        """The same record with the digests by which a later change of it is known."""
+        return replace(self, seal=self._digests())
+
+    def altered(self) -> tuple[str, ...]:
+        """The fields that are no longer what they were when the picture was made; none where it has no seal."""
+        now = self._digests()
+        return tuple(sorted(k for k in self.seal.keys() | now.keys() if self.seal and self.seal.get(k) != now.get(k)))
+
+    def _digests(self) -> dict[str, str]:
+        values: dict[str, Any] = {k: getattr(self, k) for k in _SEALED}
+        for name, value in self.request.items():
+            values[name] = [value, values[name]] if name in values else value
+        texts = {k: json.dumps(v, sort_keys=True) for k, v in values.items()}
+        return {k: hashlib.sha256(t.encode()).hexdigest()[:8] for k, t in texts.items()}
 
     def json(self) -> str:
         """The canonical text: equal records give equal texts, of printable ASCII only."""
@@ -81,9 +113,10 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("task", "model", "sampler", "spacing", "guidance", "device", "dtype", "pixels"), str),
     **dict.fromkeys(("seed", "width", "height", "epoch"), int),
     **dict.fromkeys(("exact", "composite"), bool),
-    **dict.fromkeys(("request", "files", "versions"), dict),
-    **dict.fromkeys(("levels", "notes"), list),
+    **dict.fromkeys(("request", "files", "versions", "seal"), dict),
+    **dict.fromkeys(("levels", "notes", "past", "trail"), list),
 }
+_OPTIONAL = ("composite", "notes", "past", "trail", "seal")
 
 
 def from_json(text: str) -> Record:
@@ -116,20 +149,38 @@ def _from_values(values: dict[str, Any]) -> Record:
     for name, value in values.items():
         if type(value) is not _KINDS[name]:
             _refuse(f"has a {name} that is no {_KINDS[name].__name__}")
-    if missing := [f for f in _KINDS if f not in values and f not in ("composite", "notes")]:
+    if missing := [f for f in _KINDS if f not in values and f not in _OPTIONAL]:
         _refuse(f"lacks {', '.join(missing)}")
     texts = [*values["files"].values(), *values["versions"].values(), *values.get("notes", [])]
-    if not all(isinstance(v, str) for v in texts):
-        _refuse("has a file, a version or a note that is no text")
+    if not all(isinstance(v, str) for v in (*texts, *values.get("seal", {}).values())):
+        _refuse("has a file, a version, a note or a seal that is no text")
     if not all(_is_level(v) for v in values["levels"]):
         _refuse("has a level that is not three numbers")
+    if not all(_is_leg(v) for v in values.get("past", [])):
+        _refuse("has a past that is no request and step")
+    if not all(_is_mark(v) for v in values.get("trail", [])):
+        _refuse("has a trail that is no digest and four numbers")
     return Record(**values)
 
 
 def _is_level(value: Any) -> bool:
-    if not isinstance(value, list) or len(cast(list[Any], value)) != 3:
+    return isinstance(value, list) and _are_numbers(cast(list[Any], value), 3)
+
+
+def _is_mark(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
         return False
-    return all(type(v) in (int, float) and abs(v) < 1e300 for v in cast(list[Any], value))
+    digest, *sketch = cast(list[Any], value)
+    return isinstance(digest, str) and _are_numbers(sketch, 4)
+
+
+def _are_numbers(values: list[Any], count: int) -> bool:
+    return len(values) == count and all(type(v) in (int, float) and abs(v) < 1e300 for v in values)
+
+
+def _is_leg(value: Any) -> bool:
+    leg = cast(dict[str, Any], value) if isinstance(value, dict) else {}
+    return leg.keys() == {"request", "until"} and type(leg["until"]) is int and isinstance(leg["request"], dict)
 
 
 def _refuse(what: str) -> NoReturn:

@@ -1,8 +1,7 @@
 """From a plan to pictures: one sampler run, decode and result for each group of pictures."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,72 +10,83 @@ from torch import Tensor
 from unnoise.core.event import Event, Progress, Result
 from unnoise.core.model import Library, Model
 from unnoise.core.noise import Seeds
-from unnoise.core.state import State, begin
-from unnoise.core.trajectory import Trajectory
-from unnoise.core.version import __version__
+from unnoise.core.sampler import alone
+from unnoise.core.state import Paused, State, begin
 from unnoise.media.image import pixels_sha256, to_bytes
-from unnoise.media.record import Record
 from unnoise.samplers import SAMPLERS
 from unnoise.spacings import SPACINGS
 from unnoise.tasks._bind import bind
-from unnoise.tasks._plan import Plan, json_request
-
-EPOCH = 1
-"""The numerics epoch: it changes when any golden picture does, with the reason in the CHANGELOG."""
+from unnoise.tasks._plan import Plan
+from unnoise.tasks._start import fitting, going_on, guarded
+from unnoise.tasks._work import Way, Work, record
 
 GROUP = 8
 
 
-@dataclass(frozen=True)
-class Work:
-    """A plan with its model and the levels it visits."""
-
-    plan: Plan
-    task: Any
-    model: Model
-    trajectory: Trajectory
-    library: Library
-
-    @property
-    def exact(self) -> bool:
-        return self.library.exact
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.denoiser.parameters()).device
-
-
-def sample(plan: Plan, task: Any, library: Library) -> Iterator[Event]:
-    """Run a plan, group by group, in flat memory."""
+def sample(plan: Plan, task: Any, library: Library, start: Paused | None = None) -> Iterator[Event]:
+    """Run a plan, group by group, in flat memory; from a paused run's state where one is given."""
     model = library.model(task.model)
     spacing = SPACINGS.make(plan.spacing) if plan.spacing else model.spacing
     shape = _shape(plan, model)
-    work = Work(plan, task, model, spacing(model.schedule, plan.steps, shape), library)
+    work = Work(plan, task, model, spacing(model.schedule, plan.steps, shape), library, start)
+    if start is not None:
+        fitting(start.state, model, shape, work.trajectory)
     first = 0
     # One picture a network call on the CPU: there a batch's last bits depend on its size.
-    size = 1 if work.exact or work.device.type == "cpu" else GROUP
-    for seeds in _batched(plan.seeds, size):
+    single = work.exact or work.device.type == "cpu" or start is not None or alone(SAMPLERS.make(plan.sampler))
+    for seeds in _batched(plan.seeds, 1 if single else GROUP):
         yield from _group(work, first, seeds)
         first += len(seeds)
 
 
 def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
     began = time.perf_counter()
-    noise = Seeds(seeds)
-    denoise = bind(work.plan, work.model, work.library, work.trajectory, len(seeds))
-    start = begin(work.trajectory, noise.start(_shape(work.plan, work.model)).to(work.device))
-    sampler = SAMPLERS.make(work.plan.sampler)
-    state = start
-    for state in sampler(denoise, start, work.trajectory, noise):
-        for k in range(len(seeds)):
-            yield Progress(
-                first + k, state.step, work.trajectory.steps, state, lambda k=k, s=state: preview(work, s, k)
-            )
+    state = first_state = _first(work, seeds)
+    ways = [Way.begun(state) if work.start is None else Way.known(work.start.record)] * len(seeds)
+    steps = _steps(work, state)
+    for state in _states(work, first_state, seeds):
+        ways = [way.on(state, k) for k, way in enumerate(ways)]
+        for k, seed in enumerate(seeds):
+            shown, paused = _preview(work, state, k), _paused(work, state, seed, ways[k])
+            yield Progress(first + k, state.step, steps, state, shown, paused)
     pixels = to_bytes(decoded(work.model, state.x)).cpu()
     seconds = (time.perf_counter() - began) / len(seeds)
     for k, seed in enumerate(seeds):
-        record = _record(work, seed, pixels[k])
-        yield Result(first + k, seed, pixels[k], seconds, record, state.x[k].cpu())
+        made = record(work, seed, ways[k], pixels_sha256(pixels[k]))
+        yield Result(first + k, seed, pixels[k], seconds, made, state.x[k].cpu())
+
+
+def _first(work: Work, seeds: tuple[int, ...]) -> State:
+    """Where the sampler begins."""
+    if work.start is not None:
+        return going_on(work.start.state, work.device)
+    return begin(work.trajectory, Seeds(seeds).start(_shape(work.plan, work.model)).to(work.device))
+
+
+def _steps(work: Work, state: State) -> int | None:
+    """How many steps there will be, those already taken among them; None where the sampler decides."""
+    if alone(SAMPLERS.make(work.plan.sampler)):
+        return None
+    return state.step + sum(1 for _ in state.remaining(work.trajectory))
+
+
+def _states(work: Work, state: State, seeds: tuple[int, ...]) -> Iterator[State]:
+    """The sampler's states, one a step."""
+    denoise = bind(work.plan, work.model, work.library, work.trajectory, len(seeds))
+    sampler = SAMPLERS.make(work.plan.sampler)
+    states = sampler(denoise, state, work.trajectory, Seeds(seeds))
+    if work.start is None:
+        yield from states
+    else:
+        yield from guarded(states)
+
+
+def _preview(work: Work, state: State, k: int) -> Callable[[], Tensor]:
+    return lambda: preview(work, state, k)
+
+
+def _paused(work: Work, state: State, seed: int, way: Way) -> Callable[[], Paused]:
+    return lambda: Paused(state, record(work, seed, way, ""))
 
 
 @torch.no_grad()
@@ -100,27 +110,3 @@ def _shape(plan: Plan, model: Model) -> tuple[int, int, int]:
 
 def _batched(seeds: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
     return (seeds[i : i + size] for i in range(0, len(seeds), size))
-
-
-def _record(work: Work, seed: int, pixels: Tensor) -> Record:
-    plan, parameter = work.plan, next(work.model.denoiser.parameters())
-    request = json_request(work.task) | {"seed": seed, "count": 1}
-    return Record(
-        task="generate",
-        request=request,
-        model=work.model.description.name,
-        files=work.model.description.files,
-        seed=seed,
-        levels=tuple((float(v.t), float(v.alpha), float(v.sigma)) for v in work.trajectory.levels),
-        sampler=plan.sampler,
-        spacing=plan.spacing,
-        guidance=plan.guidance,
-        width=plan.width,
-        height=plan.height,
-        versions={"unnoise": __version__, "torch": torch.__version__},
-        device=parameter.device.type,
-        dtype=str(parameter.dtype).removeprefix("torch."),
-        exact=work.exact,
-        epoch=EPOCH,
-        pixels=pixels_sha256(pixels),
-    )

@@ -8,6 +8,7 @@ from unnoise.core.description import Description
 from unnoise.core.event import Event
 from unnoise.tasks import _plan as check
 from unnoise.tasks._plan import Plan
+from unnoise.tasks._start import check_start
 
 if TYPE_CHECKING:
     from unnoise.core.model import Library
@@ -29,6 +30,7 @@ class Generate:
         height: In pixels; the model's own by default.
         seed: The first picture's seed; the next ones count up from it. Random by default.
         count: How many pictures.
+        start: The sha256 of a paused run that the library holds, to go on from.
     """
 
     prompt: str
@@ -42,6 +44,7 @@ class Generate:
     height: int | None = None
     seed: int | None = None
     count: int = 1
+    start: str | None = None
 
     def plan(self, model: Description) -> Plan:
         """What would run on this model, without running it.
@@ -72,10 +75,12 @@ class Generate:
         Raises:
             Refused: as `plan`, before anything heavy is loaded.
         """
-        plan = self.plan(library.describe(self.model))
+        description = library.describe(self.model)
+        plan = self.plan(description)
+        start = None if self.start is None else check_start(library.state(self.start), plan, description)
         from unnoise.tasks._sample import sample
 
-        yield from sample(plan, self, library)
+        yield from sample(plan, self, library, start)
 
 
 task = Generate
