@@ -13,7 +13,9 @@ from oracles import Mixture
 from unnoise.core.noise import Noise
 from unnoise.core.schedule import Exploding
 from unnoise.core.state import State
+from unnoise.core.trajectory import Trajectory
 from unnoise.samplers import SAMPLERS
+from unnoise.samplers.dpmpp_sde import correlation
 from unnoise.spacings.exponential import Exponential
 from unnoise.spacings.karras import Karras
 from unnoise.spacings.listed import Listed
@@ -62,6 +64,25 @@ def waves() -> Noise:
     return draw
 
 
+def unrelated(trajectory: Trajectory) -> Noise:
+    """The waves for a sampler whose two draws in a step are of one path, so that they come out unrelated as the file's.
+
+    It takes the second draw as rho first + sqrt(1 - rho²) rest: here is the rest which makes that the wave.
+    """
+    wave, first = waves(), dict[int, torch.Tensor]()
+
+    def draw(x: torch.Tensor, step: int, purpose: str = "step") -> torch.Tensor:
+        drawn = wave(x, step, purpose)
+        if purpose == "middle":
+            first[step] = drawn
+            return drawn
+        now, to = trajectory.levels[step : step + 2]
+        rho = correlation(now, trajectory.at(float(now.log_snr + to.log_snr) / 2), to)
+        return (drawn - rho * first[step]) / (1 - rho**2).sqrt()
+
+    return draw
+
+
 @pytest.mark.parametrize("name", SPACINGS)
 def test_schedules_agree(golden, name):
     sigmas = golden["schedules"][name]
@@ -85,6 +106,7 @@ def test_samplers_agree(golden, sampler):
         trajectory = Listed(sigmas=tuple(sigmas[:-1]))(Exploding(0.002, 80.0), len(sigmas) - 1)
         start = State(sigmas[0] * 1.2 * wave(1.0), trajectory.levels[0])
         made = SAMPLERS[NAMES[sampler]](**case["options"])
-        *_, last = made(denoise, start, trajectory, waves())
+        noise = unrelated(trajectory) if sampler == "dpmpp_sde" else waves()
+        *_, last = made(denoise, start, trajectory, noise)
         expected = torch.tensor(case["x"], dtype=torch.float64)
         torch.testing.assert_close(last.x, expected, rtol=0, atol=golden["tolerance"])
