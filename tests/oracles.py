@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from unnoise.core.level import Level
+from unnoise.core.level import Level, shared
 from unnoise.core.schedule import Betas, Cosine, Exploding, Rectified, Schedule
 
 
@@ -25,6 +25,11 @@ class Gaussian:
     def __call__(self, x: Tensor, level: Level) -> Tensor:
         a, s, v = level.alpha, level.sigma, self.std**2
         return (self.mean * s**2 + v * a * x) / (s**2 + a**2 * v)
+
+    def detailed(self, x: Tensor, level: Level, names: tuple[str, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """As a guided denoiser whose branches agree."""
+        data = self(x, level)
+        return data, dict.fromkeys(names, data)
 
     def spread(self, level: Level) -> Tensor:
         """The standard deviation of x at a level."""
@@ -55,6 +60,11 @@ class Mixture:
         off = x[..., None] - a * means
         share = torch.softmax(weights.log() - total.log() / 2 - off**2 / (2 * total), -1)
         return (share * (means + variances * a * off / total)).sum(-1)
+
+    def detailed(self, x: Tensor, level: Level, names: tuple[str, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """As a guided denoiser whose branches agree."""
+        data = self(x, level)
+        return data, dict.fromkeys(names, data)
 
     @property
     def _variances(self) -> tuple[float, ...]:
@@ -123,6 +133,16 @@ class Plane:
         mean = (weights[:, None] * means).sum(0)
         second = self.covariances + means[:, :, None] * means[:, None, :]
         return mean, (weights[:, None, None] * second).sum(0) - torch.outer(mean, mean)
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A perfect consistency model: the data that the exact ODE leads to. It is what LCM asks of a network."""
+
+    oracle: Gaussian | Mixture
+
+    def __call__(self, x: Tensor, level: Level) -> Tensor:
+        return self.oracle.moved(x, level, shared(0.0, 1.0, 0.0))
 
 
 def quantiles(count: int, reach: float = 2.0) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracles import SCHEDULES, Gaussian, Mixture, quantiles
+from oracles import SCHEDULES, Gaussian, Jump, Mixture, quantiles
 from unnoise.core.level import Level
 from unnoise.core.noise import Seeds
 from unnoise.core.schedule import Cosine, Rectified
@@ -107,7 +107,8 @@ def test_a_late_start_from_the_exact_marginal_ends_at_the_data(spec, schedule, p
     trajectory = Karras(high=80.0 if schedule is SCHEDULES["squared_cosine"] else 0.0)(schedule, 40)
     level = trajectory.at(-2 * math.log(part * 5.0))
     x = oracle.at(level, quantiles(2001, 3.0))
-    states = list(SAMPLERS.make(spec)(oracle, State(x, level), trajectory, Seeds((1,))))
+    denoise = Jump(oracle) if spec == "lcm" else oracle  # made for a model that leads to the data in one step
+    states = list(SAMPLERS.make(spec)(denoise, State(x, level), trajectory, Seeds((1,))))
     assert len(states) < 40 and states[-1].level.clean and states[-1].step == len(states)
     weights = torch.exp(-(quantiles(2001, 3.0) ** 2) / 2)
     mean = float((weights * states[-1].x).sum() / weights.sum())
@@ -142,12 +143,13 @@ def test_a_sample_does_not_depend_on_its_batch(spec, values, data):
 def test_cancel_is_close(spec, steps):
     calls = []
 
-    def counted(x, level):
-        calls.append(level)
-        return Mixture()(x, level)
+    class Counted(Mixture):
+        def __call__(self, x, level):
+            calls.append(level)
+            return super().__call__(x, level)
 
     trajectory, start, noise = runs()
-    walk = SAMPLERS.make(spec)(counted, start, trajectory, noise)
+    walk = SAMPLERS.make(spec)(Counted(), start, trajectory, noise)
     for _ in range(steps):
         next(walk)
     spent = len(calls)
