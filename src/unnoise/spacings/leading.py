@@ -37,3 +37,4 @@ class Leading:
 
 
 spacing = Leading
+aliases = {"DDIM Uniform": "leading:offset=1"}

@@ -38,3 +38,4 @@ class Linspace:
 
 
 spacing = Linspace
+aliases = ["Normal"]
