@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
@@ -69,6 +69,21 @@ def find(name: str) -> Path:
 def is_path(name: str) -> bool:
     """Whether a model's name is a file's."""
     return name.endswith(".safetensors") or os.sep in name
+
+
+def holding(digests: Iterable[str], name: str = "") -> str | None:
+    """The name of a model whose weights have these sha256, this name's own first; None where there is none.
+
+    The name may be a stranger's, out of a picture: one that is a path is not looked at.
+    """
+    wanted = set(digests)
+    for each in dict.fromkeys([name, *models()] if name and not is_path(name) else models()):
+        try:
+            if wanted and {sha256(find(each))} == wanted:
+                return each
+        except (Refused, OSError):
+            continue
+    return None
 
 
 def _is_file(path: Path) -> bool:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf, is_path, library
 from unnoise.cli import _places as places
-from unnoise.cli._options import Machine, Output
-from unnoise.cli._show import Bar, say, say_json
+from unnoise.cli._options import Machine, Output, Pause
+from unnoise.cli._show import Bar, note, say, say_json
+from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from unnoise.core.state import Paused
 
 FRAMES = 100
 """The most frames that a trace keeps; a longer run is thinned."""
@@ -28,6 +31,7 @@ class Files:
     latents: Path | None
     trace: Path | None
     preview: Path | None
+    state: Path | None = None
 
     def probe(self) -> None:
         """See that all of them can be written, before anything is computed.
@@ -36,38 +40,97 @@ class Files:
             Refused: one cannot.
         """
         places.probe(self.pictures.folder)
-        for option, path in (("latents-out", self.latents), ("trace", self.trace), ("preview", self.preview)):
+        beside = {"latents-out": self.latents, "trace": self.trace, "preview": self.preview, "state": self.state}
+        for option, path in beside.items():
             if path is not None:
                 places.probe(path.parent, option)
 
 
-def make(task: Any, output: Output, machine: Machine) -> int:
+@dataclass(frozen=True)
+class Way:
+    """How a run begins and ends, where it does not go from noise to pictures.
+
+    Args:
+        start: the paused run it goes on from.
+        pause: where it stops.
+        notes: what a person should know before.
+    """
+
+    start: "Paused | None" = None
+    pause: Pause = field(default_factory=Pause)
+    notes: tuple[str, ...] = ()
+
+
+def make(task: Any, output: Output, machine: Machine, way: Way | None = None, shelf: Shelf | None = None) -> int:
     """Run a task and save its pictures.
 
     Args:
         task: a request of tasks/, with a `model`, a `count` and a `plan`.
+        shelf: the library that knows its model; by default one of its own.
     Raises:
         Refused: it cannot be honoured.
     """
-    files = _files(output, task.count)
-    task, shelf = _named(task, machine)
+    way = way or Way()
+    files = replace(_files(output, task.count), state=_state(way, task.count))
+    task, shelf = (task, shelf) if shelf else named(task, machine)
     plan = task.plan(shelf.describe(task.model))
     files.probe()
+    if way.start is not None:
+        task = replace(task, start=shelf.register(way.start))
     show = Show(output, task.count)
+    for text in way.notes:
+        note(text, output.json, output.quiet)
     try:
         with closing(task.run(shelf)) as events:
             for event in events:
                 if isinstance(event, Progress):
                     show.progress(event)
                     show.frame(event, files)
+                    if files.state and _reached(event, way.pause):
+                        return show.paused(event, files.state)
                 else:
                     show.result(event, _save(event, plan.prompt, files, show.frames))
     finally:
         show.bar.clear()
+    if files.state:
+        raise Refused(f"the run ended before step {way.pause.pause_at}", "pause earlier", "pause-at")
     return 0
 
 
-def _named(task: Any, machine: Machine) -> tuple[Any, Shelf]:
+def _state(way: Way, count: int) -> Path | None:
+    """Where the run is saved when it pauses.
+
+    Raises:
+        Refused: it is not said where or when, or there is more than one picture to stop at.
+    """
+    step, word = way.pause.pause_at, way.pause.state
+    if step is None and word is None:
+        return None
+    if step is None or word is None:
+        lacks, has = ("--state", "--pause-at") if word is None else ("--pause-at", "--state")
+        raise Refused(f"{has} is given without {lacks}", "give both: the step, and the file to save to", lacks)
+    if count != 1:
+        raise Refused("--pause-at stops one picture, not several", "leave --count out", "count")
+    begun = way.start.state.step if way.start else 0
+    if step <= begun:
+        raise Refused(f"--pause-at {step} lies behind", f"pause after step {begun}", "pause-at")
+    return places.beside(word, (".safetensors",), "state", 1)
+
+
+def _reached(event: Progress, pause: Pause) -> bool:
+    """Whether this is the step to pause at.
+
+    Raises:
+        Refused: the run will never come there, or is done with it.
+    """
+    step = pause.pause_at or 0
+    if event.steps is not None and step >= event.steps:
+        what = f"--pause-at {step} leaves nothing to go on with: the run has {event.steps} steps"
+        raise Refused(what, "pause earlier", "pause-at")
+    return event.step == step
+
+
+def named(task: Any, machine: Machine) -> tuple[Any, Shelf]:
     """The request by its model's name, and the library that knows it: no picture tells where a user's files are."""
     models = {}
     if is_path(task.model):
@@ -156,6 +219,20 @@ class Show:
 
             save(places.made(files.preview.parent, "preview") / files.preview.name, pixels)
             self.drawn = time.monotonic()
+
+    def paused(self, event: Progress, path: Path) -> int:
+        """Save the run as it is; gives the exit code."""
+        from unnoise.weights.paused import write
+
+        self.bar.clear()
+        saved = event.paused()
+        digest = write(places.made(path.parent, "state") / path.name, saved)
+        if self.output.json:
+            place = {"step": event.step, "steps": event.steps, "seed": saved.record.seed}
+            say_json(event="state", path=str(path), **place, sha256=digest)
+        else:
+            say(str(path))
+        return 0
 
     def result(self, event: Result, path: Path) -> None:
         self.bar.clear()

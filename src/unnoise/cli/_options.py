@@ -1,6 +1,6 @@
 """What commands that make pictures have in common: where things go, where it runs, and how it is shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -26,6 +26,19 @@ class Output:
     preview: str | None = None
     json: bool = False
     quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Stopping on the way; --resume goes on.
+
+    Args:
+        pause_at: Stop after this step, before the picture is finished.
+        state: Where to save the run then, a .safetensors file.
+    """
+
+    pause_at: int | None = None
+    state: str | None = field(default=None, metadata={"metavar": "FILE"})
 
 
 @dataclass(frozen=True, kw_only=True)

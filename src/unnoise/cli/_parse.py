@@ -48,7 +48,10 @@ METAVARS = {
     "trace": "FILE",
     "width": "W",
 }
-"""What stands for a value in the help, by the field's name, unless its metadata say; otherwise its type does."""
+"""What stands for a value in the help, by the field's name, unless its metadata say; otherwise its type does.
+
+Metadata may also hold `shown`, the default that the help tells where the field's own is not what counts.
+"""
 
 
 class Misread(Exception):
@@ -149,6 +152,7 @@ def _field(field: Field[Any], hint: Any, text: str | None) -> StructFieldSpec:
     required = default is MISSING
     silent = default is None or default == "" or isinstance(default, bool) or default == ()
     hint_text = "(required)" if required else "" if silent else f"({_shown(default)})"
+    hint_text = str(field.metadata.get("shown", hint_text))
     found = reader(hint)
     usual = METAVARS.get(field.name, found.metavar) if called.startswith("--") else called
     metavar = str(field.metadata.get("metavar", usual))

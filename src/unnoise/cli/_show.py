@@ -18,6 +18,15 @@ def say_json(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 
+def note(text: str, json: bool, quiet: bool = False) -> None:
+    """What a person should know of what is being done: a line on standard error, or an event among the others."""
+    if json:
+        say_json(event="note", text=text)
+    elif not quiet and sys.stderr is not None:
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+        print(f"note: {line}", file=sys.stderr, flush=True)
+
+
 def clock(seconds: float) -> str:
     """Seconds as 0:07, 12:30 or 3:05:00."""
     minutes, rest = divmod(round(seconds), 60)
