@@ -65,7 +65,9 @@ class SASolver:
             known = [Point(here, data), *past]
             if past and self.corrector:
                 last, before = past[0], state.recall(OWNER)["used"]
-                better = self._average([last, *[p for p in known if p is not last]][: self.corrector], here)
+                better = data
+                if self.corrector > 1:  # from where the step began, which is the second of those known
+                    better = self._average([last, known[0], *known[2 : self.corrector]], here)
                 x = x - now.alpha * math.expm1(self._rate(last.at) * (last.at - here)) * (better - before)
             settled = float(now.alpha) > 0 and not to.clean
             guess = self._average(known[: self.predictor], half_log_snr(to)) if settled else data
