@@ -29,7 +29,7 @@ from unnoise.core.error import Refused
 
 T = TypeVar("T")
 
-UNNAMED = ("image", "file", "what", "prompt")
+UNNAMED = ("image", "file", "what", "pictures", "prompt")
 """Fields that are given without their name."""
 
 METAVARS = {
