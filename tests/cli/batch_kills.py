@@ -25,8 +25,8 @@ from unnoise.cli.main import main as unnoise
 OPERATIONS = {"open", "os.mkdir", "os.rename", "os.remove"}
 
 
-def forked(work: Callable[[], int], after: float | None = None) -> int:
-    """The exit code of a child that does this work, or minus the signal that ended it; killed `after` seconds."""
+def forked(work: Callable[[], int], wait: Callable[[], object] | None = None) -> int:
+    """The exit code of a child that does this work, or minus the signal that ended it; killed after the wait."""
     if (child := os.fork()) == 0:
         try:
             with contextlib.redirect_stdout(None):
@@ -34,8 +34,8 @@ def forked(work: Callable[[], int], after: float | None = None) -> int:
         except BaseException:
             traceback.print_exc()
             os._exit(99)
-    if after is not None:
-        time.sleep(after)
+    if wait is not None:
+        wait()
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -91,15 +91,21 @@ def operations(folder: Path, stride: int) -> None:
 
 def times(folder: Path, count: int, seed: int) -> None:
     draw, out = random.Random(seed), folder / "killed"
-    straight = folder / "straight"
-    began = time.perf_counter()
-    forked(lambda: batch(requests, straight))
-    whole = time.perf_counter() - began
     for number in range(count):
-        ended = forked(lambda: batch(requests, out), draw.uniform(0, 1.6 * whole / count))
+        begun = len(pictures(out))
+
+        def wait(more: int = draw.randrange(10), late: float = draw.uniform(0, 0.02), begun: int = begun) -> None:
+            """Until that many more pictures are there, and a moment longer."""
+            limit = time.monotonic() + 60
+            while len(pictures(out)) < begun + more and time.monotonic() < limit:
+                time.sleep(0.001)
+            time.sleep(late)
+
+        ended = forked(lambda: batch(requests, out), wait)
         print(json.dumps({"kill": number, "ended": ended, "left": len(pictures(out))}), flush=True)
     resumed = forked(lambda: batch(requests, out))
-    print(json.dumps({"resumed": resumed, "seconds": whole}), flush=True)
+    straight = forked(lambda: batch(requests, folder / "straight"))
+    print(json.dumps({"resumed": resumed, "straight": straight}), flush=True)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from media.examples import noise
 from unnoise.core.error import Refused
-from unnoise.media.sheet import sheet
+from unnoise.media.sheet import sheet, stacked
 
 
 def places(whole: torch.Tensor, part: torch.Tensor) -> list[tuple[int, int]]:
@@ -101,3 +101,21 @@ def test_what_makes_no_sheet_is_refused(
 def test_the_sheet_is_the_same_each_time() -> None:
     pictures = [[noise(seed=1)]]
     assert torch.equal(sheet(pictures, ["a"], ["b"]), sheet(pictures, ["a"], ["b"]))
+
+
+def test_sheets_stand_one_below_the_other_under_their_titles() -> None:
+    parts = [sheet([[noise(seed=k)]]) for k in range(2)]
+    height, width = parts[0].shape[1:]
+    found = stacked(parts, ["first", ""])
+    line = found.shape[1] - 2 * height
+    assert found.shape[2] == width and line > 20
+    assert bool((found[:, :line] < 128).any())  # the title
+    assert bool((found[:, line : line + height] == parts[0]).all())
+    assert bool((found[:, line + height :] == parts[1]).all())
+
+
+def test_what_cannot_be_stacked() -> None:
+    with pytest.raises(Refused, match="no sheet"):
+        stacked([], [])
+    with pytest.raises(Refused, match="too large"):
+        stacked([torch.zeros(1, 1, 1, dtype=torch.uint8).expand(3, 8192, 8192)] * 2, ["", ""])

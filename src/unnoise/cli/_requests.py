@@ -54,10 +54,10 @@ def read_requests(path: Path) -> list[Line]:
 
 
 def kinds() -> dict[str, Any]:
-    """The fields of a request that a word or a JSON value can set, with their types."""
+    """The fields of a request that a word or a JSON value can set, with their types; no file holds a paused run."""
     hints = get_type_hints(Generate)
     plain = (int, float, str, bool, type(None))
-    named = {f.name: hints[f.name] for f in fields(Generate)}
+    named = {f.name: hints[f.name] for f in fields(Generate) if f.name != "start"}
     return {name: hint for name, hint in named.items() if all(k in plain for k in get_args(hint) or (hint,))}
 
 

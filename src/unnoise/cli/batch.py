@@ -7,13 +7,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from unnoise.catalogue import Shelf, is_path, library
+from unnoise.catalogue import Shelf
 from unnoise.cli import _ledger as ledger
 from unnoise.cli import _places as places
 from unnoise.cli._make import Show
 from unnoise.cli._options import Machine, Output
 from unnoise.cli._parse import parse
 from unnoise.cli._requests import Line, read_requests
+from unnoise.cli._shelf import shelved
 from unnoise.cli._show import say, say_json
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
@@ -81,15 +82,14 @@ def command(args: list[str]) -> int:
 
 def _checked(lines: list[Line], machine: Machine) -> tuple[list[Line], Shelf, dict[str, Description]]:
     """Each line checked against its model, the library that knows the models, and what they are by name."""
-    files = sorted({line.task.model for line in lines if line.task and is_path(line.task.model)})
-    names = {file: _name(file, k, files) for k, file in enumerate(files)}
-    shelf = library({name: file for file, name in names.items()}, machine.device, machine.dtype, machine.exact)
+    tasks, shelf = shelved([line.task for line in lines if line.task], machine)
+    named = iter(tasks)
     known: dict[str, Description] = {}
 
     def check(line: Line) -> Line:
         if line.task is None:
             return line
-        task = replace(line.task, model=names.get(line.task.model, line.task.model))
+        task = next(named)
         try:
             if task.model not in known:
                 known[task.model] = shelf.describe(task.model)
@@ -99,12 +99,6 @@ def _checked(lines: list[Line], machine: Machine) -> tuple[list[Line], Shelf, di
         return Line(line.number, task)
 
     return [check(line) for line in lines], shelf, known
-
-
-def _name(file: str, place: int, files: list[str]) -> str:
-    """What a model's file is called in records: its stem, numbered where another has the same."""
-    same = [other for other in files[:place] if Path(other).stem == Path(file).stem]
-    return f"{Path(file).stem}-{len(same) + 1}" if same else Path(file).stem
 
 
 def _named(source: Path, faults: list[Line]) -> Refused:

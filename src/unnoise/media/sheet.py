@@ -70,6 +70,31 @@ def sheet(
     return to_pixels(image)
 
 
+def stacked(sheets: Sequence[Tensor], titles: Sequence[str]) -> Tensor:
+    """Sheets one below the other, each under its title, uint8 (3, H, W); one without a title stays as it is.
+
+    Raises:
+        Refused: if there is none, or the whole would be too large.
+    """
+    if not sheets:
+        raise Refused("there is no sheet to stack", "give one")
+    font = ImageFont.load_default(20)
+    line, width = 2 * _line(font), max(int(s.shape[-1]) for s in sheets)
+    height = sum(int(s.shape[-2]) + (line if title else 0) for s, title in zip(sheets, titles, strict=True))
+    if width * height > PIXELS:
+        raise Refused("the sheet would be too large", "use fewer pictures or a smaller scale")
+    image, y = Image.new("RGB", (width, height), "white"), 0
+    for part, title in zip(sheets, titles, strict=True):
+        if title:
+            ImageDraw.Draw(image).text(
+                (12, y + line * 0.6), _shortened(title, font, width - 24), _INK, font, anchor="lm"
+            )
+            y += line
+        image.paste(to_image(part), (0, y))
+        y += int(part.shape[-2])
+    return to_pixels(image)
+
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
