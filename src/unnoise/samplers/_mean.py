@@ -54,6 +54,15 @@ def carried(x: Tensor, now: Level, to: Level, noise: Tensor, data: Tensor) -> Te
     return to.alpha / now.alpha * x + (to.sigma - to.alpha * now.ratio) * noise
 
 
+def leaps(now: Level, to: Level) -> bool:
+    """Whether a step from much noise is so long that a noise guess made on its way says nothing of the whole.
+
+    An error e of that guess moves the data by e now.ratio; it is small while sigma / alpha falls at most tenfold, and
+    anything where guesses are made among data of unit size, below 1. Infinite at alpha = 0.
+    """
+    return float(now.ratio) > 10 * max(float(to.ratio), 1.0)
+
+
 def mean(points: Sequence[Point], to: float, rate: float = 0.0) -> Tensor:
     """The mean guess over the step from the first point's coordinate to this one; the first guess if it is endless."""
     start = points[0].at

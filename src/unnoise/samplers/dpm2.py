@@ -1,8 +1,8 @@
 """DPM2: the noise in the middle of the step, in log sigma, taken for all of it.
 
 k-diffusion's `sample_dpm_2`, after DPM-Solver-2 (Lu et al. 2022a, algorithm 1) and algorithm 2 of Karras et al. 2022:
-a midpoint rule for x / alpha along sigma / alpha. The step to the clean level, and one from alpha = 0, have no middle
-in log sigma and are Euler's.
+a midpoint rule for x / alpha along sigma / alpha. The step to the clean level has no middle in log sigma and
+is Euler's; so is one from alpha = 0, or from much noise by a leap, whose middle speaks for little of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unnoise.samplers._mean import carried
+from unnoise.samplers._mean import carried, leaps
 
 if TYPE_CHECKING:
     from unnoise.core.denoiser import Denoise
@@ -28,7 +28,7 @@ class DPM2:
         for now, to in state.remaining(trajectory):
             data = denoise(state.x, now)
             found = now.noise_in(state.x, data)
-            if not to.clean and float(now.alpha) > 0:
+            if not to.clean and not leaps(now, to):
                 middle = trajectory.at(float(now.log_snr + to.log_snr) / 2)
                 x = middle.mix(data, found)
                 found = middle.noise_in(x, denoise(x, middle))

@@ -5,7 +5,8 @@ pseudo Runge-Kutta (eq. 13) start the pseudo linear multi-step method (eq. 12). 
 and shorter Adams-Bashforth weights start it, as Stable Diffusion's PLMS does. Of second order either way: the transfer
 is not linear along the path (as Liu et al. find).
 
-A step of the start that cannot look ahead, from alpha = 0 or to the clean level, is taken with the noise at hand.
+A step of the start that cannot look ahead, to the clean level, from alpha = 0 or from much noise by a leap, is taken
+with the noise at hand.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from unnoise.core.level import half_log_snr
 from unnoise.core.trajectory import level_at
-from unnoise.samplers._mean import Point, ahead, carried, recalled, remembered
+from unnoise.samplers._mean import Point, ahead, carried, leaps, recalled, remembered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,7 @@ class PNDM:
             data = denoise(state.x, now)
             here = Point(half_log_snr(now), now.noise_in(state.x, data))
             points = [here, *recalled(state, "pndm")][:4]
-            if len(points) > (3 if self.prk else 1) or to.clean or float(now.alpha) == 0:
+            if len(points) > (3 if self.prk else 1) or to.clean or leaps(now, to):
                 found = ahead([p.guess for p in points])
             elif self.prk:
                 middle = level_at(trajectory.schedule, float(now.t + to.t) / 2)
