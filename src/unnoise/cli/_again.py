@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from unnoise.tasks._trail import Parting
 
+_UNTOLD = "parts at a step that the record does not tell"
 _TOLD = ("Prompt", "Negative prompt", "Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size")
 
 
@@ -178,7 +179,7 @@ def _compared(picture: Given, made: Result, causes: tuple[str, ...], altered: bo
         found = [f"the file's pixels were changed: {apart}"] if apart else []
         return Verdict(not found and not altered, (*found, *causes))
     parted = parting(picture.record.trail, made.record.trail) if picture.record.trail else None
-    found = [_where(parted) if parted else "the runs agree at every step" if picture.record.trail else "parts"]
+    found = [_where(parted) if parted else "the runs agree at every step" if picture.record.trail else _UNTOLD]
     found.append(
         _difference(held, made.pixels) or "yet the file's pixels are those made again, not those of its record"
     )

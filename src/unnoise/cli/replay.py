@@ -14,6 +14,17 @@ from unnoise.core.event import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
+class Where(Machine):
+    """Where it is made again.
+
+    Args:
+        device: The record's by default, or the best there is where that is not here.
+        dtype: What the network computes in; the record's by default.
+        exact: Compute every picture alone, even where the record's was not.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
 class Asked:
     """Make pictures again from their records, and say whether they are identical or where they part.
 
@@ -33,7 +44,7 @@ class Asked:
     model: str | None = None
     json: bool = False
     quiet: bool = False
-    machine: Machine = field(default_factory=Machine)
+    machine: Where = field(default_factory=Where)
 
 
 def command(args: list[str]) -> int:
@@ -76,7 +87,9 @@ def _watched(replays: Replays, picture: Given, asked: Asked, place: int) -> Verd
 def _tell(asked: Asked, picture: Given, verdict: Verdict, seconds: float) -> None:
     word = "identical" if verdict.identical else "parted"
     if not asked.json:
-        return say(f"{word.ljust(9)}  {picture.path}{': ' if verdict.reasons else ''}{'; '.join(verdict.reasons)}")
+        why = "; ".join(verdict.reasons)
+        tail = "" if not why else f" ({why})" if verdict.identical else f": {why}"
+        return say(f"{word.ljust(9)}  {picture.path}{tail}")
     where = verdict.parting
     apart = where.apart if where and math.isfinite(where.apart) else None
     say_json(
@@ -96,4 +109,4 @@ def _tell_fault(asked: Asked, word: str, refused: Refused) -> None:
     if asked.json:
         say_json(event="replay", path=word, verdict="refused", reasons=[str(refused)])
     elif len(asked.pictures) > 1:
-        say(f"refused    {word}: {refused}")
+        say(f"refused    {refused}")

@@ -15,8 +15,9 @@ def _hints(kind: type[Any]) -> dict[str, tuple[type[Any], ...]]:
 
 
 def fits(kind: type[Any], name: str, value: Any) -> bool:
-    """Whether a task has such a field, and it takes a value of this type."""
-    return type(value) in _hints(kind).get(name, ())
+    """Whether a task has such a field, and it takes a value of this type; a whole number will do for a real one."""
+    wanted = _hints(kind).get(name, ())
+    return type(value) in wanted or (type(value) is int and float in wanted)
 
 
 def task_of(name: str, request: Mapping[str, Any]) -> Any:
