@@ -1,0 +1,141 @@
+"""Tell what a run would do before it runs: its levels, network calls, arithmetic, memory and time."""
+
+import time
+from dataclasses import field, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unnoise.catalogue import Shelf, find, place
+from unnoise.cli._make import named
+from unnoise.cli._options import Machine, Output
+from unnoise.cli._parse import parse
+from unnoise.cli._request import WORDS, Source, given, merged
+from unnoise.cli._show import say, say_json
+from unnoise.cli._sources import base
+from unnoise.core.error import Refused
+from unnoise.tasks import TASKS
+from unnoise.tasks._plan import Plan
+
+if TYPE_CHECKING:
+    from unnoise.cli._cost import Cost
+    from unnoise.cli._rates import Rates
+
+Asked: Any = make_dataclass(
+    "Asked",
+    [
+        ("picture", WORDS),
+        ("source", Source, field(default_factory=Source)),
+        ("output", Output, field(default_factory=Output)),
+        ("machine", Machine, field(default_factory=Machine)),
+        ("measure", bool, False),
+    ],
+    frozen=True,
+    kw_only=True,
+)
+Asked.__doc__ = """Tell what a run would do before it runs: its levels, network calls, arithmetic, memory and time.
+
+unnoise plan generate "a red fox" --steps 20 --count 4
+
+Takes a whole command line of 'unnoise generate'. Calls are counted by walking the sampler and the guidance along the
+run's own levels. Seconds and memory follow from this machine's rates with the model, which are measured when they are
+first needed (some seconds), kept, and measured again after 30 days.
+
+Args:
+    measure: Measure this machine's rates again.
+"""
+
+
+def command(args: list[str]) -> int:
+    if not args or args[0] in ("--help", "-h"):
+        parse(Asked, ["--help"], "unnoise plan generate")
+    if args[0] != "generate":
+        known = [name for name in TASKS if name == "generate"]
+        raise Refused(f"there is no plan for '{args[0][:60]}'", f"plan one of {', '.join(known)}", "task")
+    asked = parse(Asked, args[1:], "unnoise plan generate")
+    said = given(asked.picture)
+    found = base(asked.source, said)
+    if found.start is not None or found.draft is not None:
+        raise Refused("a plan tells of whole runs", "leave --resume and --refine out", "resume")
+    task, shelf = named(merged(said, found.fields), asked.machine)
+    plan = task.plan(shelf.describe(task.model))
+    facts = look(plan, task.model, shelf, asked.machine, asked.measure)
+    if asked.output.json:
+        say_json(event="plan", **facts)
+    else:
+        say("\n".join(_lines(facts)))
+    return 0
+
+
+def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = False) -> dict[str, Any]:
+    """What there is to say of a plan, as JSON values.
+
+    Raises:
+        Refused: it could not run.
+    """
+    from unnoise.cli._cost import Sketch, cost, network_dtype, point_flops
+    from unnoise.cli._rates import rates
+
+    device, dtype = place(machine.device, machine.dtype).device.type, network_dtype(machine.dtype)
+    sketch = Sketch(shelf, dtype)
+    found = cost(plan, model, sketch, device)
+    about = shelf.describe(model)
+    known = rates(Path(find(str(shelf.models.get(model, model)))), list(about.files.values()), device, dtype, again)
+    codec = sketch.model(model).codec
+    shapes = [(b, (codec.channels, h // codec.scale, w // codec.scale), s) for b, w, h, s, _ in known.points]
+    points = [(float(point_flops(sketch, model, b, shape)), seconds) for b, shape, seconds in shapes]
+    return {
+        "model": about.name,
+        "parameters": about.parameters,
+        "device": device,
+        "dtype": dtype,
+        "sampler": plan.sampler,
+        "spacing": plan.spacing or None,
+        "guidance": plan.guidance,
+        "width": plan.width,
+        "height": plan.height,
+        "pictures": len(plan.seeds),
+        "steps": plan.steps if found.exact else None,
+        "counted": "exactly" if found.exact else "about: the sampler chooses its steps",
+        **_amounts(plan, found, known, points),
+        "machine": known.machine,
+        "measured": time.strftime("%Y-%m-%d %H:%M", time.localtime(known.at)),
+        "levels": [[float(v.t), float(v.alpha), float(v.sigma)] for v in found.trajectory.levels],
+    }
+
+
+def _amounts(plan: Plan, found: "Cost", known: "Rates", points: list[tuple[float, float]]) -> dict[str, Any]:
+    from unnoise.cli._rates import call_seconds
+
+    runs, pictures = sum(found.groups.values()), len(plan.seeds)
+    calls = sum(call_seconds(points, found.flops[call]) * times for call, times in found.all_calls.items())
+    seconds = runs * known.bind + calls + pictures * plan.width * plan.height * known.decode
+    return {
+        "calls": sum(found.all_calls.values()),
+        "evaluations": found.evaluations,
+        "flops": found.total_flops,
+        "seconds": round(seconds, 3),
+        "start_seconds": round(known.start, 3),
+        "peak_bytes": round(known.peak(found.largest * plan.width * plan.height)),
+    }
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    count, each = facts["pictures"], facts["seconds"] / facts["pictures"]
+    many = f", {each:.2f} s each" if count > 1 else ""
+    pictures = f"{count} of {facts['width']}x{facts['height']}" if count > 1 else f"{facts['width']}x{facts['height']}"
+    about = "" if facts["steps"] else " (about: the sampler chooses its steps)"
+    where = f"{facts['dtype']} on {facts['device']}"
+    rows = {
+        "model": f"{facts['model']}, {facts['parameters'] / 1e6:.1f} M parameters, {where}",
+        "pictures" if count > 1 else "picture": pictures,
+        "sampler": " ".join(filter(None, (facts["sampler"], facts["spacing"]))),
+        "guidance": facts["guidance"],
+        "calls": f"{facts['calls']:,} of the network, {facts['evaluations']:,} samples{about}",
+        "arithmetic": f"{facts['flops'] / 1e9:,.1f} GFLOP",
+        "memory": f"{facts['peak_bytes'] / 2**20:,.0f} MiB at the most",
+        "time": f"{facts['seconds']:.2f} s{many}, and {facts['start_seconds']:.1f} s to start",
+        "measured": f"{facts['measured']} on {facts['machine']}",
+    }
+    width = max(map(len, rows))
+    levels = [f"  {k:>4}  {t:.4f}  {a:.4f}  {s:.4f}" for k, (t, a, s) in enumerate(facts["levels"])]
+    return [*(f"{name.ljust(width)}  {text}" for name, text in rows.items()), "levels  t, alpha, sigma", *levels]
