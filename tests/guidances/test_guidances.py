@@ -1,5 +1,7 @@
 """Guidances: formulas of their papers, what they need at each level, and where they cost nothing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import example, given
@@ -9,13 +11,19 @@ from torch import nn
 from unnoise.core.clock import Scaled
 from unnoise.core.condition import Condition, condition
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.guidance import Guided
+from unnoise.core.error import Refused
+from unnoise.core.guidance import Guided, Stepped
 from unnoise.core.level import shared
 from unnoise.core.prediction import PREDICTIONS
+from unnoise.core.schedule import Rectified
 from unnoise.guidances import GUIDANCES
+from unnoise.guidances.auto import Auto
 from unnoise.guidances.classifier_free import ClassifierFree
+from unnoise.guidances.energy import Energy
 from unnoise.guidances.interval import Interval
+from unnoise.guidances.per_step import PerStep
 from unnoise.guidances.rescaled import Rescaled
+from unnoise.spacings.uniform import Uniform
 
 LEVEL = shared(0.5, 0.6, 0.8)
 scales = st.floats(0, 20)
@@ -127,11 +135,50 @@ def test_outside_an_interval_the_negative_branch_is_not_run():
     assert network.calls == 2 + 4
 
 
+MADE = {name: GUIDANCES[name]() for name in GUIDANCES} | {
+    "auto": Auto("weak"),
+    "per_step": PerStep((4.0, 1.0, 2.0, 3.0)),
+    "energy": Energy(lambda data: data.square().flatten(1).sum(1), through=False),
+}
+
+
+def begun(name):
+    """The guidance as a run has it: one of its own, which knows the levels."""
+    made = replace(MADE[name])
+    return made.along(Uniform()(Rectified(), 4)) if isinstance(made, Stepped) else made
+
+
 @pytest.mark.parametrize("name", GUIDANCES)
-def test_every_guidance_keeps_shape_dtype_and_finiteness(name):
-    guidance = GUIDANCES[name]()
+@pytest.mark.parametrize("t", [1.0, 0.8, 0.5, 0.01])
+def test_every_guidance_keeps_shape_dtype_and_finiteness(name, t):
+    level, draw = shared(t, 1 - t, t), torch.Generator().manual_seed(0)
+    found = {n: torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=draw) for n in MADE[name].branches}
     for dtype in (torch.float32, torch.float64):
-        found = {k: v.to(dtype) for k, v in guesses().items()}
-        out = combined(guidance, found)
+        guidance = begun(name)
+        assert set(guidance.needs(level)) <= set(guidance.branches)
+        out = combined(guidance, {k: v.to(dtype) for k, v in found.items()}, level)
         assert out.shape == (2, 3, 4, 4) and out.dtype == dtype and out.isfinite().all()
-    assert guidance.space in ("data", "output")
+        zeros = combined(guidance, {k: torch.zeros_like(v).to(dtype) for k, v in found.items()}, level)
+        assert zeros.isfinite().all()
+        assert guidance.space in ("data", "output", "flow")
+
+
+@pytest.mark.parametrize("name", [n for n in GUIDANCES if n not in ("energy", "per_step")])
+def test_guesses_that_agree_stay_as_they_are(name):
+    """Whatever pulls guesses apart, there is nothing to pull where they are one."""
+    one, level = guesses(5)["positive"], shared(0.3, 0.7, 0.3)
+    torch.testing.assert_close(combined(begun(name), dict.fromkeys(MADE[name].branches, one), level), one)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8, 0.2), (1.0, 0.0)])
+def test_an_interval_without_a_level_is_refused(low, high):
+    with pytest.raises(Refused, match="no time lies between") as refusal:
+        Interval(4.0, low, high)
+    assert refusal.value.field == "guidance"
+
+
+@pytest.mark.parametrize("maker", [ClassifierFree, Interval, Rescaled])
+def test_at_scale_1_no_guidance_asks_for_a_negative_branch(maker):
+    assert tuple(maker(1.0).branches) == maker(1.0).needs(LEVEL) == ("positive",)
+    found = guesses(3)
+    torch.testing.assert_close(combined(maker(1.0), found), found["positive"])

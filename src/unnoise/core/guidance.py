@@ -6,48 +6,99 @@ names the branches it needs at each level, so a guidance interval costs nothing 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from unnoise.core.branch import Branch
 from unnoise.core.denoiser import Bound, Denoiser
 from unnoise.core.level import Level
+from unnoise.core.prediction import Flow
+from unnoise.core.state import State
+from unnoise.core.trajectory import Trajectory
 
-Space = Literal["data", "output"]
+Space = Literal["data", "output", "flow"]
 
 
 class Combine(Protocol):
-    """Guesses by branch name -> one guess, in the space it says (rescaling is not linear, so the space matters)."""
+    """Guesses by branch name -> one guess, in the space it says (rescaling is not linear, so the space matters):
+    the data, the first branch's own output, or noise - data, the velocity of a straight path.
+
+    `branches` says how each branch that it may ever need is made.
+    """
 
     @property
     def space(self) -> Space: ...
+    @property
+    def branches(self) -> Mapping[str, Branch]: ...
     def needs(self, level: Level, /) -> tuple[str, ...]: ...
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level, /) -> Tensor: ...
 
 
+@runtime_checkable
+class Stepped(Protocol):
+    """A combination that counts steps, and so is told the levels before a run."""
+
+    def along(self, trajectory: Trajectory, /) -> Combine: ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A combination that keeps tensors (B, ...) from one evaluation to the next, by "owner.name" as a state does.
+
+    One is made for each run. `memory` is what it holds now; `with_memory` is a new one that goes on from what its owner
+    left there.
+    """
+
+    def memory(self) -> Mapping[str, Tensor]: ...
+    def with_memory(self, memory: Mapping[str, Tensor], /) -> Combine: ...
+
+
 @dataclass(frozen=True)
 class Guided:
-    """Branches such as {"positive": ..., "negative": ...} under one combination."""
+    """Branches such as {"positive": ..., "negative": ...} under one combination.
+
+    A combination marked `gradient` differentiates what it is given with respect to x: its branches run with gradient.
+    """
 
     branches: Mapping[str, Bound[Any]]
     combine: Combine
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
-        return self._combined(self.outputs(x, level, self.combine.needs(level)), x, level)
+        return self.detailed(x, level, ())[0]
 
     def detailed(self, x: Tensor, level: Level, names: tuple[str, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """The combined guess, and the data guesses of these branches, all of one evaluation."""
         needed = self.combine.needs(level)
-        outputs = self.outputs(x, level, tuple(dict.fromkeys((*needed, *names))))
-        combined = self._combined({name: outputs[name] for name in needed}, x, level)
-        return combined, self.as_data({name: outputs[name] for name in names}, x, level)
+        with torch.set_grad_enabled(self.gradient or torch.is_grad_enabled()):
+            x = x.detach().requires_grad_() if self.gradient else x
+            outputs = self.outputs(x, level, tuple(dict.fromkeys((*needed, *names))))
+            combined = self._combined({name: outputs[name] for name in needed}, x, level)
+            found = self.as_data({name: outputs[name] for name in names}, x, level)
+        return combined, {name: guess.detach() if self.gradient else guess for name, guess in found.items()}
+
+    @property
+    def gradient(self) -> bool:
+        """Whether the combination differentiates its guesses."""
+        return bool(getattr(self.combine, "gradient", False))
+
+    def resumed(self, state: State) -> "Guided":
+        """The same guidance, with the memory that a state holds."""
+        combine = self.combine
+        return replace(self, combine=combine.with_memory(state.memory)) if isinstance(combine, Remembering) else self
+
+    def kept(self, state: State) -> State:
+        """The same state, with the guidance's memory beside the sampler's."""
+        combine = self.combine
+        own = combine.memory() if isinstance(combine, Remembering) else {}
+        return replace(state, memory={**state.memory, **own}) if own else state
 
     def _combined(self, outputs: dict[str, Tensor], x: Tensor, level: Level) -> Tensor:
         if self.combine.space == "data":
             return self.combine(self.as_data(outputs, x, level), x, level)
         kinds = {name: self.branches[name].denoiser.prediction for name in outputs}
-        kind = next(iter(kinds.values()))
+        kind = Flow() if self.combine.space == "flow" else next(iter(kinds.values()))
         shared = kind(level)
         for name in (n for n in outputs if kinds[n] != kind):  # another network may predict something else
             outputs[name] = shared.target(x, kinds[name](level).data(x, outputs[name]))
@@ -72,7 +123,7 @@ class Guided:
         return found
 
     def _together(self, bounds: list[Bound[Any]], x: Tensor, level: Level) -> list[Tensor]:
-        both = bounds[0]
+        both = replace(bounds[0], gradient=bounds[0].gradient or self.gradient)
         for other in bounds[1:]:
             both = replace(both, condition=both.condition.cat(other.condition))
         many = (

@@ -43,6 +43,11 @@ class Trajectory:
     def steps(self) -> int:
         return len(self.levels) - 1
 
+    def step(self, level: Level) -> int:
+        """The step that a shared level lies in: 0 from the first level to just before the second."""
+        begun = sum(not quieter(start, level) for start in self.levels[:-1])
+        return max(begun - 1, 0)
+
     def at(self, log_snr: float) -> Level:
         """The path's level of this log SNR."""
         return level_of(self.schedule, float(scalar(-log_snr / 2).exp()))

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from unnoise.guidances._towards import pair, towards
+
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unnoise.core.branch import Branch
     from unnoise.core.guidance import Space
     from unnoise.core.level import Level
 
@@ -25,13 +28,15 @@ class ClassifierFree:
     scale: float = 4.0
     space: ClassVar[Space] = "data"
 
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        return pair(self.scale)
+
     def needs(self, level: Level) -> tuple[str, ...]:
-        return ("positive",) if self.scale == 1 else ("positive", "negative")
+        return tuple(self.branches)
 
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
-        if "negative" not in guesses:
-            return guesses["positive"]
-        return guesses["negative"].lerp(guesses["positive"], self.scale)
+        return towards(guesses, self.scale)
 
 
 guidance = ClassifierFree

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from unnoise.core.error import Refused
+from unnoise.guidances._towards import pair, towards
+
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unnoise.core.branch import Branch
     from unnoise.core.guidance import Space
     from unnoise.core.level import Level
 
@@ -28,14 +32,19 @@ class Interval:
     high: float = 0.8
     space: ClassVar[Space] = "data"
 
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise Refused(f"no time lies between {self.low:g} and {self.high:g}", "let low be below high", "guidance")
+
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        return pair(self.scale)
+
     def needs(self, level: Level) -> tuple[str, ...]:
-        inside = self.low <= float(level.t) <= self.high and self.scale != 1
-        return ("positive", "negative") if inside else ("positive",)
+        return tuple(self.branches) if self.low <= float(level.t) <= self.high else ("positive",)
 
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
-        if "negative" not in guesses:
-            return guesses["positive"]
-        return guesses["negative"].lerp(guesses["positive"], self.scale)
+        return towards(guesses, self.scale)
 
 
 guidance = Interval

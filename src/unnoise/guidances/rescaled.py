@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from unnoise.guidances._towards import pair, towards
+
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unnoise.core.branch import Branch
     from unnoise.core.guidance import Space
     from unnoise.core.level import Level
 
@@ -24,12 +27,15 @@ class Rescaled:
     factor: float = 0.7
     space: ClassVar[Space] = "output"
 
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        return pair(self.scale)
+
     def needs(self, level: Level) -> tuple[str, ...]:
-        return ("positive", "negative")
+        return tuple(self.branches)
 
     def __call__(self, guesses: Mapping[str, Tensor], x: Tensor, level: Level) -> Tensor:
-        positive = guesses["positive"]
-        guided = guesses["negative"].lerp(positive, self.scale)
+        positive, guided = guesses["positive"], towards(guesses, self.scale)
         axes = tuple(range(1, positive.ndim))
         kept, found = positive.std(axes, keepdim=True), guided.std(axes, keepdim=True)
         # A constant output, as an untrained network gives, has no spread to rescale.

@@ -7,16 +7,18 @@ block.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from unnoise.core.branch import View
 from unnoise.core.condition import Condition, condition
 from unnoise.nn.attention import Attention, modulate
 from unnoise.nn.embed import TimeEmbedding
 from unnoise.nn.mlp import MLP
 from unnoise.nn.rope import grid_angles
+from unnoise.nn.view import replaced
 from unnoise.nn.zero import zeroed
 
 
@@ -87,6 +89,18 @@ class DiT(nn.Module):
     def multiple(config: DiTConfig) -> int:
         return config.patch
 
+    def view(self, view: View) -> "DiT":
+        """The same network with some of its blocks left out, or their patches blind to each other.
+
+        Raises:
+            Refused: it has no such block.
+        """
+        layers = view.among(len(self.blocks), len(self.blocks) // 2)
+        if view.change == "skipped":
+            kept = [block for i, block in enumerate(self.blocks) if i not in layers]
+            return replaced(self, {"blocks": nn.ModuleList(kept)})
+        return replaced(self, {f"blocks.{i}": _apart(cast(Block, self.blocks[i])) for i in layers})
+
     def forward(self, x: Tensor, time: Tensor, condition: DiTCondition) -> Tensor:
         size = (x.shape[2] // self.config.patch, x.shape[3] // self.config.patch)
         tokens = self.patches(patchify(x, self.config.patch))  # (B, N, D)
@@ -108,7 +122,7 @@ class DiT(nn.Module):
             context = None
         shared = vector if self.modulation is None else self.modulation(vector)
         for block in self.blocks:
-            tokens = block(tokens, shared, context, mask, angles)
+            tokens = block(tokens, shared, context, mask, angles, count)
         return tokens[:, :count]
 
     def _initialise(self) -> None:
@@ -139,18 +153,31 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.modulation = nn.Linear(width, 6 * width) if config.modulation == "block" else None
         self.offset = nn.Parameter(torch.zeros(6 * width)) if config.modulation == "shared" else None
+        self.apart = False
 
     def forward(
-        self, x: Tensor, vector: Tensor, context: Tensor | None, mask: Tensor | None, angles: tuple[Tensor, Tensor]
+        self,
+        x: Tensor,
+        vector: Tensor,
+        context: Tensor | None,
+        mask: Tensor | None,
+        angles: tuple[Tensor, Tensor],
+        count: int,
     ) -> Tensor:
+        """x (B, N + L, D), the picture's `count` tokens first; mask of the tokens it holds, or of the context."""
         parts = vector if self.modulation is None else self.modulation(vector)
         parts = parts if self.offset is None else parts + self.offset
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = parts[:, None].chunk(6, -1)
         inner = modulate(_norm(x), shift, scale)
-        x = x + gate * self.attention(inner, mask=mask if self.cross is None else None, angles=angles)
+        x = x + gate * self._attended(inner, mask if self.cross is None else None, angles, count)
         if self.cross is not None and context is not None:
             x = x + self.cross(_norm(x), context, mask)
         return x + mlp_gate * self.dropout(self.mlp(modulate(_norm(x), mlp_shift, mlp_scale)))
+
+    def _attended(self, x: Tensor, mask: Tensor | None, angles: tuple[Tensor, Tensor], count: int) -> Tensor:
+        if self.apart and count == x.shape[1]:
+            return self.attention.apart(x)
+        return self.attention(x, mask=_blind(x, mask, count) if self.apart else mask, angles=angles)
 
     def begin_as_nothing(self) -> None:
         if self.modulation is not None:
@@ -215,6 +242,20 @@ def still_after(angles: tuple[Tensor, Tensor], extra: int) -> tuple[Tensor, Tens
     """Angles for `extra` more tokens that do not turn."""
     cos, sin = angles
     return torch.cat([cos, cos.new_ones(extra, cos.shape[1])]), torch.cat([sin, sin.new_zeros(extra, sin.shape[1])])
+
+
+def _apart(block: Block) -> Block:
+    """The same block, its patches blind to each other."""
+    made = replaced(block, {})
+    made.apart = True
+    return made
+
+
+def _blind(x: Tensor, mask: Tensor | None, count: int) -> Tensor:
+    """Whom tokens see, (B, N, N), where the first `count` see the later ones and, among the first, themselves alone."""
+    seen = torch.ones(len(x), x.shape[1], x.shape[1], dtype=torch.bool, device=x.device)
+    seen[:, :count, :count] = torch.eye(count, dtype=torch.bool, device=x.device)
+    return seen if mask is None else seen & mask[:, None]
 
 
 def _norm(x: Tensor) -> Tensor:

@@ -13,12 +13,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from unnoise.core.branch import View
 from unnoise.core.condition import Condition, condition
 from unnoise.core.error import Refused
 from unnoise.nn.attention import Attention
 from unnoise.nn.conv import Resample, Way, channels_last, double, halve
 from unnoise.nn.embed import TimeEmbedding
 from unnoise.nn.norm import GroupNorm
+from unnoise.nn.view import replaced
 from unnoise.nn.zero import zeroed
 
 
@@ -118,6 +120,22 @@ class UNet(nn.Module):
     def multiple(config: UNetConfig) -> int:
         return 2 ** (len(config.multipliers) - 1)
 
+    def view(self, view: View) -> "UNet":
+        """The same network with some of its attention layers left out, or their cells blind to each other.
+
+        They are counted on the way down, in the middle, and on the way up.
+
+        Raises:
+            Refused: it has no such layer.
+        """
+        ways = ("down", "middle", "up")
+        steps = [(f"{way}.{i}", step) for way in ways for i, step in enumerate(getattr(self, way))]
+        found = {name: step.attend for name, step in steps if isinstance(step, Step) and step.attend is not None}
+        names = list(found)
+        changed = [names[i] for i in view.among(len(names), names.index("middle.0"))]
+        other = Skip() if view.change == "skipped" else None
+        return replaced(self, {f"{name}.attend": other or _apart(found[name]) for name in changed})
+
     def forward(self, x: Tensor, time: Tensor, condition: UNetCondition) -> Tensor:
         vector = self._vector(time, condition)  # (B, V)
         context, mask = condition.context, condition.mask
@@ -215,14 +233,30 @@ class Attend(nn.Module):
         self.cross = Attention(channels, heads, config.context) if config.context else None
         if self.cross is not None:
             zeroed(self.cross.out)
+        self.apart = False
 
     def forward(self, x: Tensor, context: Tensor | None, mask: Tensor | None) -> Tensor:
         """x (B, C, H, W), context (B, L, its width), mask (B, L) -> (B, C, H, W)"""
-        x = together(x, _as_picture(self.attention(_as_tokens(self.norm(x))), x), self.rescale)
+        attention = self.attention.apart if self.apart else self.attention
+        x = together(x, _as_picture(attention(_as_tokens(self.norm(x))), x), self.rescale)
         if self.cross is None or self.cross_norm is None or context is None:
             return x
         found = self.cross(_as_tokens(self.cross_norm(x)), context, mask)
         return together(x, _as_picture(found, x), self.rescale)
+
+
+class Skip(nn.Module):
+    """No attention, where there was some."""
+
+    def forward(self, x: Tensor, context: Tensor | None, mask: Tensor | None) -> Tensor:
+        return x
+
+
+def _apart(layer: Attend) -> Attend:
+    """The same attention, its cells blind to each other."""
+    made = replaced(layer, {})
+    made.apart = True
+    return made
 
 
 def _way_down(c: UNetConfig) -> Iterator[nn.Module]:

@@ -33,15 +33,19 @@ class Attention(nn.Module):
         mask: Tensor | None = None,
         angles: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """x (B, N, width), context (B, M, its width), mask (B, M) True where a key counts -> (B, N, width)."""
+        """x (B, N, width), context (B, M, its width), mask (B, M) or (B, N, M) of keys that count -> (B, N, width)."""
         query = self._split(self.query(x))  # (B, H, N, D)
         key, value = (self._split(part) for part in self.key_value(x if context is None else context).chunk(2, -1))
         query, key = self.query_norm(query), self.key_norm(key)
         if angles is not None:
             query, key = rotate(query, angles), rotate(key, angles)
-        seen = None if mask is None else mask[:, None, None, :]
+        seen = None if mask is None else mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
         found = attend(query.to(value.dtype), key.to(value.dtype), value, seen)
         return self.out(found.transpose(1, 2).flatten(2))
+
+    def apart(self, x: Tensor) -> Tensor:
+        """What comes out where every token sees itself alone: x (B, N, width) -> (B, N, width)."""
+        return self.out(self.key_value(x).chunk(2, -1)[1])
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -2,11 +2,15 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from unnoise.core.branch import NEGATIVE, Branch
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
+from unnoise.core.registry import fold
+from unnoise.core.sampler import branches, upward
 from unnoise.guidances import GUIDANCES
 from unnoise.samplers import SAMPLERS
 from unnoise.spacings import SPACINGS
@@ -95,31 +99,51 @@ def check_side(value: int | None, default: int, model: Description, field: str) 
     return check_number(value, model.multiple, model.largest, field)
 
 
-def check_guidance(value: str | float | None, negative: str, model: Description) -> str:
+def check_guidance(value: str | float | None, negative: str, model: Description, sampler: str = "euler") -> str:
     """The guidance as a spec; a bare number is classifier-free.
 
     Raises:
-        Refused: it is unknown, not finite, or the model cannot be guided so.
+        Refused: it is unknown, not finite, has no effect, or the model cannot be guided so; or the sampler follows a
+            branch that the model has not.
     """
     if value is None:
         value = model.defaults.get("guidance", 1.0 if model.guidance == "none" else 4.0)
-    spec = str(value)
+    spec = _scaled(str(value))
+    asked: Mapping[str, Branch] = GUIDANCES.make(spec).branches
+    followed = branches(SAMPLERS.make(sampler))
+    words = {branch.words for branch in asked.values()} | ({"negative"} if followed else set[str]())
+    if model.guidance != "free" and (negative or words != {"prompt"}):
+        what, field = ("a negative prompt", "negative") if negative else ("guidance", "guidance")
+        if followed and not negative:
+            what, field = f"the sampler '{sampler}'", "sampler"
+        raise Refused(f"the model '{model.name}' has no free branch for {what}", "leave it out", field)
+    if negative and "negative" not in words:
+        at = "at guidance 1" if spec == IDLE else f"with the guidance '{spec}'"
+        raise Refused(f"a negative prompt has no effect {at}", "raise --guidance, or leave it out", "negative")
+    if spec != IDLE and len(asked) == 1:
+        raise Refused(f"the guidance '{spec}' changes nothing", "raise its scale, or leave it out", "guidance")
+    if not negative and NEGATIVE in asked.values() and "none" in words:
+        what = f"the guidance '{spec}' turns away from a negative prompt, and there is none"
+        raise Refused(what, "give one, or take 'classifier_free'", "negative")
+    if not all(branch.pictures for branch in asked.values()):
+        what = f"the guidance '{spec}' weighs a picture, and there is none to go by"
+        raise Refused(what, "take 'classifier_free'", "guidance")
+    return spec
+
+
+IDLE = "classifier_free:scale=1"
+
+
+def _scaled(spec: str) -> str:
+    """A guidance by its own name, a bare number being a classifier-free scale."""
     try:
         scale = float(spec)
     except ValueError:
-        GUIDANCES.make(spec)
-    else:
-        if not math.isfinite(scale):
-            raise Refused(f"guidance {spec} is no finite number", "try 4", "guidance")
-        check_number(round(abs(scale)), 0, 1000, "guidance")
-        spec = f"classifier_free:scale={scale:g}"
-    idle = spec == "classifier_free:scale=1"
-    if model.guidance != "free" and (negative or not idle):
-        what = "a negative prompt" if negative else "guidance"
-        raise Refused(f"the model '{model.name}' has no free branch for {what}", "leave it out", "negative")
-    if negative and idle:
-        raise Refused("a negative prompt has no effect at guidance 1", "raise --guidance, or leave it out", "negative")
-    return spec
+        return GUIDANCES.resolve(spec)
+    if not math.isfinite(scale):
+        raise Refused(f"guidance {spec} is no finite number", "try 4", "guidance")
+    check_number(round(abs(scale)), 0, 1000, "guidance")
+    return f"classifier_free:scale={scale:g}"
 
 
 def check_seeds(seed: int | None, count: int) -> tuple[int, ...]:
@@ -133,23 +157,29 @@ def check_seeds(seed: int | None, count: int) -> tuple[int, ...]:
 
 
 def check_sampler(value: str | None, spacing: str | None, model: Description) -> tuple[str, str]:
-    """Sampler and spacing as specs, both known.
+    """Sampler and spacing as specs, both known, by their own names.
 
     "DPM++ 2M Karras" names a sampler and its spacing, as users of other programs write it.
+
+    Raises:
+        Refused: one of them is unknown, or the sampler cannot make pictures from noise.
     """
     spec = str(model.defaults.get("sampler", "euler")) if value is None else value
     sampler, implied = _known(spec)
+    if upward(SAMPLERS.make(sampler)):
+        raise Refused(f"the sampler '{sampler}' walks from a picture to noise", "take another to generate", "sampler")
     chosen = spacing or implied or str(model.defaults.get("spacing", ""))
-    if chosen:
-        SPACINGS.make(chosen)
-    return sampler, chosen
+    return sampler, SPACINGS.resolve(chosen) if chosen else ""
 
 
 def _known(spec: str) -> tuple[str, str]:
-    """The sampler a name stands for, and the spacing its last word names, if it does."""
-    head, _, last = spec.rpartition(" ")
-    if head and last.lower() in SPACINGS.names and ":" not in spec:
-        return SAMPLERS.resolve(head), last.lower()
+    """The sampler a name stands for, and the spacing its last words name, if they do."""
+    words = spec.split()
+    if ":" not in spec and fold(spec) not in SAMPLERS.aliases:
+        for cut in range(len(words) - 1, 0, -1):
+            head, last = " ".join(words[:cut]), " ".join(words[cut:])
+            if fold(head) in SAMPLERS.aliases and fold(last) in SPACINGS.aliases:
+                return SAMPLERS.resolve(head), SPACINGS.resolve(last)
     return SAMPLERS.resolve(spec), ""
 
 

@@ -72,13 +72,11 @@ def _steps(work: Work, state: State) -> int | None:
 
 def _states(work: Work, state: State, seeds: tuple[int, ...]) -> Iterator[State]:
     """The sampler's states, one a step."""
-    denoise = bind(work.plan, work.model, work.library, work.trajectory, len(seeds))
+    denoise = bind(work.plan, work.model, work.library, work.trajectory, len(seeds)).resumed(state)
     sampler = SAMPLERS.make(work.plan.sampler)
     states = sampler(denoise, state, work.trajectory, Seeds(seeds))
-    if work.start is None:
-        yield from states
-    else:
-        yield from guarded(states)
+    for state in states if work.start is None else guarded(states):
+        yield denoise.kept(state)
 
 
 def _preview(work: Work, state: State, k: int) -> Callable[[], Tensor]:

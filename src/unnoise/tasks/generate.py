@@ -63,7 +63,7 @@ class Generate:
             steps=check.check_number(steps, 1, check.MOST_STEPS, "steps"),
             sampler=sampler,
             spacing=spacing,
-            guidance=check.check_guidance(self.guidance, negative, model),
+            guidance=check.check_guidance(self.guidance, negative, model, sampler),
             width=check.check_side(self.width, model.width, model, "width"),
             height=check.check_side(self.height, model.height, model, "height"),
             seeds=check.check_seeds(self.seed, self.count),
