@@ -1,18 +1,20 @@
 """Guided denoisers: which branches run, how many network calls it takes, and in which space they meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import torch
 from torch import nn
 
+from unnoise.core.branch import PAIR, Branch
 from unnoise.core.clock import Scaled
 from unnoise.core.condition import Condition, condition
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.guidance import Guided
 from unnoise.core.level import Level, shared
 from unnoise.core.prediction import Epsilon, Flow, V
+from unnoise.core.state import State, remember
 
 LEVEL = shared(0.5, 0.6, 0.8)
 
@@ -40,6 +42,10 @@ class Sum:
 
     names: tuple[str, ...] = ("positive", "negative")
     space: str = "data"
+
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        return PAIR
 
     def needs(self, level: Level) -> tuple[str, ...]:
         return self.names
@@ -145,3 +151,72 @@ def test_detailed_gives_the_combined_guess_and_named_branches_from_one_evaluatio
     assert first.network.calls == calls + 1 and list(parts) == ["negative"]
     torch.testing.assert_close(found, guided(x, LEVEL))
     torch.testing.assert_close(parts["negative"], guided.guesses(x, LEVEL)["negative"])
+
+
+def test_a_combination_of_velocities_sees_velocities_whatever_is_predicted():
+    """noise - data, from networks that predict two other things."""
+    first, second = Denoiser(Times(), V(), Scaled()), Denoiser(Times(), Epsilon(), Scaled(1.0))
+    bound = branches(first, positive=2) | branches(second, negative=5)
+    x = torch.randn(3, 4)
+    guesses = [b(x, LEVEL) for b in bound.values()]
+    velocity = sum(LEVEL.noise_in(x, data) - data for data in guesses)
+    expected = (x - LEVEL.sigma * velocity) / (LEVEL.alpha + LEVEL.sigma)
+    torch.testing.assert_close(Guided(bound, Sum(space="flow"))(x, LEVEL), expected)
+
+
+@dataclass(frozen=True)
+class Counting(Sum):
+    """Remembers how often it was asked."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def __call__(self, guesses, x, level):
+        self.asked.append(1)
+        return super().__call__(guesses, x, level)
+
+    def memory(self):
+        return remember("counting", asked=torch.full((3,), len(self.asked))) if self.asked else {}
+
+    def with_memory(self, memory):
+        return Counting(self.names, self.space, [1] * int(memory.get("counting.asked", torch.zeros(1))[0]))
+
+
+def test_memory_of_a_guidance_goes_into_a_state_and_comes_back():
+    guided = Guided(branches(Denoiser(Times(), V(), Scaled()), positive=2, negative=5), Counting(asked=[]))
+    x = torch.randn(3, 4)
+    state = State(x, LEVEL, 2, x, {"heun.slope": x})
+    assert guided.kept(state) is state  # nothing to keep yet
+    guided(x, LEVEL), guided(x, LEVEL)
+    kept = guided.kept(state)
+    assert set(kept.memory) == {"heun.slope", "counting.asked"} and state.memory == {"heun.slope": x}
+    assert (kept.step, kept.x is x, kept.data is x) == (2, True, True)
+    again = guided.resumed(kept)
+    assert len(again.combine.asked) == 2 and again.branches is guided.branches
+    again(x, LEVEL)
+    assert len(again.combine.asked) == 3 and len(guided.combine.asked) == 2
+    assert len(guided.resumed(state).combine.asked) == 0  # another run's state holds nothing for it
+
+
+def test_a_guidance_without_memory_is_left_as_it_is():
+    guided = Guided(branches(Denoiser(Times(), V(), Scaled()), positive=2, negative=5), Sum())
+    state = State(torch.randn(3, 4), LEVEL)
+    assert guided.resumed(state) is guided and guided.kept(state) is state
+
+
+def test_a_combination_marked_gradient_can_differentiate_its_guesses():
+    @dataclass(frozen=True)
+    class Slope(Sum):
+        gradient: bool = True
+
+        def __call__(self, guesses, x, level):
+            return torch.autograd.grad(sum(g.square().sum() for g in guesses.values()), x)[0]
+
+    guided = Guided(branches(Denoiser(Times(), V(), Scaled()), positive=2, negative=5), Slope())
+    x = torch.randn(3, 4)
+    with torch.no_grad():
+        found = guided(x, LEVEL)
+    leaf = x.clone().requires_grad_()
+    bound = [b.denoiser.bind(b.condition, gradient=True) for b in guided.branches.values()]
+    sum(b(leaf, LEVEL).square().sum() for b in bound).backward()
+    torch.testing.assert_close(found, leaf.grad)
+    assert not x.requires_grad and not found.requires_grad

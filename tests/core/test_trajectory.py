@@ -60,3 +60,12 @@ def test_the_infinite_ends_may_be_asked_for():
     assert float(trajectory.at(math.inf).sigma) == 0
     assert float(trajectory.at(-math.inf).alpha) == 0
     assert float(level_of(Cosine(), 1.0).t) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("schedule", [Rectified(), Cosine()])
+def test_a_level_lies_in_the_step_that_begins_at_or_before_it(schedule):
+    trajectory = through(schedule, [0.9, 0.6, 0.3, 0.0])
+    for step, t in [(0, 1.0), (0, 0.9), (0, 0.61), (1, 0.6), (1, 0.45), (2, 0.3), (2, 0.01), (2, 0.0)]:
+        assert trajectory.step(level_at(schedule, t)) == step
+    near = level_at(schedule, 0.6 + 1e-12)  # restored through another representation
+    assert trajectory.step(near) == 1
