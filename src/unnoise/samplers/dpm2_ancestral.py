@@ -1,8 +1,8 @@
 """DPM2 ancestral: the midpoint rule to less noise than asked for, and fresh noise for the rest.
 
 k-diffusion's `sample_dpm_2_ancestral`: DPM-Solver-2 (Lu et al. 2022a, algorithm 1) in sigma / alpha, the middle halfway
-in its logarithm, with the split of the variance of `euler_ancestral`. Where there is no halfway, from alpha = 0 or to
-the clean level, the step is Euler's.
+in its logarithm, with the split of the variance of `euler_ancestral`. The step to the
+clean level is Euler's, and so is one that leaps from much noise or from alpha = 0.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unnoise.samplers._mean import leaps
 from unnoise.samplers.ddim import fresh_share
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class DPM2Ancestral:
             share = fresh_share(now, to, self.eta)
             down = to.ratio * (1 - share).sqrt()
             x = to.mix(data, (1 - share).sqrt() * found)
-            if float(down) > 0 and float(now.alpha) > 0:
+            if float(down) > 0 and not leaps(now, to):
                 middle = trajectory.at(float(now.log_snr - 2 * down.log()) / 2)
                 between = middle.mix(data, found)
                 slope = middle.noise_in(between, denoise(between, middle))
