@@ -12,7 +12,11 @@ import torch
 from torch import Tensor
 
 from unnoise.core.level import Level, shared
+from unnoise.core.noise import Noise
+from unnoise.core.sampler import Sampler
 from unnoise.core.schedule import Betas, Cosine, Exploding, Rectified, Schedule
+from unnoise.core.state import State
+from unnoise.core.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -165,3 +169,36 @@ SCHEDULES: dict[str, Schedule] = {
     "zero_terminal_snr": Betas(zero_terminal_snr=True),
     "sigma_between": Betas(between="sigma"),
 }
+
+
+@dataclass
+class Impulses:
+    """Noise whose every draw, by step and purpose, is a unit vector of its own: a linear run can be read off it."""
+
+    place: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def __call__(self, x: Tensor, step: int, purpose: str = "step") -> Tensor:
+        drawn = torch.zeros_like(x)
+        drawn[0, self.place.setdefault((step, purpose), len(self.place) + 1)] = 1.0
+        return drawn
+
+
+def moments_of(
+    sampler: Sampler, oracle: Gaussian, trajectory: Trajectory, noise: Noise | None = None
+) -> tuple[float, float]:
+    """The exact mean and variance of what a run from the exact marginal ends with, for a guess linear in x.
+
+    Every step is then affine in x and in what it draws. One run without noise from the marginal's mean gives the mean;
+    one with data of mean 0, whose start and draws are unit vectors, gives x as a sum over independent unit normals.
+    """
+    first = trajectory.levels[0]
+
+    def end(centred: Gaussian, x: Tensor, draws: Noise) -> Tensor:
+        *_, last = sampler(centred, State(x, first), trajectory, draws)
+        return last.x
+
+    begin = torch.full((1, 1), float(first.alpha) * oracle.mean, dtype=torch.float64)
+    mean = end(oracle, begin, lambda x, *_: torch.zeros_like(x))
+    x = torch.zeros(1, 4 * trajectory.steps + 8, dtype=torch.float64)
+    x[0, 0] = oracle.spread(first)
+    return float(mean), float(end(Gaussian(0.0, oracle.std), x, noise or Impulses()).square().sum())

@@ -1,7 +1,7 @@
 """diffusers' two test loops of LCM, by the sums they gave: a formula in place of a network, as test_scheduler_sums.py.
 
-`computed` was made in float32, ours is float64: they agree to 1e-5 of the largest value. The formula x t / (t + 1) reads
-the timestep, which is our row; noise comes from one running generator.
+`computed` was made in float32, ours is float64: they agree to 1e-5 of the largest value. The formula x t / (t + 1)
+reads the timestep, which is our row; noise comes from one running generator.
 """
 
 import json

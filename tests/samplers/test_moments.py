@@ -4,6 +4,9 @@ With data ~ N(m, d²) the exact guess is linear in x, so a step x' = keep x + mo
 that can be written down: those of Ho et al. 2020, eq. 6 and 7, on any path, in `posterior`. The samples must have them
 to within three standard errors at 200 steps, and they must approach the data's own at first order: a posterior drawn
 with `small` variance leaves out what is not known of the data, one with `large` counts it as if the data were N(0, 1).
+
+Methods of several guesses a step, or of a memory, have no such short form: there the run's own moments are read off it
+(`moments_of`), which test_weak_order.py compares with the data's. LCM draws from the data where its model leads there.
 """
 
 import math
@@ -12,21 +15,46 @@ from itertools import pairwise
 import pytest
 import torch
 
-from oracles import SCHEDULES, Gaussian, Mixture, Plane
+from oracles import SCHEDULES, Gaussian, Jump, Mixture, Plane, moments_of
 from unnoise.core.level import Level
 from unnoise.core.noise import Seeds
 from unnoise.core.state import State
 from unnoise.core.trajectory import Trajectory, level_at
 from unnoise.samplers.ddim import DDIM
 from unnoise.samplers.ddpm import DDPM
+from unnoise.samplers.dpm2_ancestral import DPM2Ancestral
+from unnoise.samplers.dpmpp_2m_sde import DPMpp2MSDE
+from unnoise.samplers.dpmpp_2s_ancestral import DPMpp2SAncestral
+from unnoise.samplers.dpmpp_3m_sde import DPMpp3MSDE
+from unnoise.samplers.dpmpp_sde import DPMppSDE
+from unnoise.samplers.er_sde import ERSDE
 from unnoise.samplers.euler_ancestral import EulerAncestral
+from unnoise.samplers.lcm import LCM
+from unnoise.samplers.restart import Restart
+from unnoise.samplers.sa_solver import SASolver
+from unnoise.samplers.tcd import TCD
 from unnoise.spacings.karras import Karras
 from unnoise.spacings.trailing import Trailing
 from unnoise.spacings.uniform import Uniform
 
 STOCHASTIC = {"ddpm small": DDPM(), "ddpm large": DDPM("large"), "ddim": DDIM(1.0), "ancestral": EulerAncestral()}
+LINEAR = {
+    "dpm2 a": DPM2Ancestral(),
+    "2s a": DPMpp2SAncestral(),
+    "sde": DPMppSDE(),
+    "2m sde": DPMpp2MSDE(),
+    "2m sde heun": DPMpp2MSDE(solver_type="heun"),
+    "3m sde": DPMpp3MSDE(),
+    "restart": Restart(times=2),
+    "sa": SASolver(),
+    "er sde": ERSDE(),
+    "tcd": TCD(),
+}
+CONVERGENT = STOCHASTIC | {k: v for k, v in LINEAR.items() if k != "tcd"}
 COUNT = 10_000
 methods = pytest.mark.parametrize("sampler", STOCHASTIC.values(), ids=STOCHASTIC)
+linear = pytest.mark.parametrize("sampler", LINEAR.values(), ids=LINEAR)
+convergent = pytest.mark.parametrize("sampler", CONVERGENT.values(), ids=CONVERGENT)
 paths = pytest.mark.parametrize("name", SCHEDULES)
 
 
@@ -98,7 +126,17 @@ def test_moments_approach_the_data_s_at_first_order(name, large):
     assert off[1] < 0.75 * off[0] + 0.003
 
 
-@methods
+@linear
+@paths
+@pytest.mark.parametrize("steps", [3, 60])
+def test_draws_are_independent_and_of_unit_variance(sampler, name, steps):
+    """Then the sample has the moments of the run, read off it with every draw a unit vector."""
+    oracle, trajectory = Gaussian(), spaced(name, steps)
+    found = run(sampler, oracle, oracle.at(trajectory.levels[0], units(COUNT)), trajectory)
+    within(found, *moments_of(sampler, oracle, trajectory), errors=3.5)
+
+
+@convergent
 @paths
 def test_the_mixture_s_own_moments_within_three_standard_errors(sampler, name):
     """2000 samples at 200 steps: the standard error is then as large as what the steps leave."""
@@ -108,15 +146,31 @@ def test_the_mixture_s_own_moments_within_three_standard_errors(sampler, name):
     within(run(sampler, oracle, x, trajectory), oracle.mean, oracle.variance)
 
 
-@methods
-@pytest.mark.parametrize("name", ["rectified", "exploding", "scaled_linear"])
-def test_correlated_data_keeps_its_covariance(sampler, name):
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [(k, n) for k in STOCHASTIC for n in ("rectified", "exploding", "scaled_linear")]
+    + [(k, "scaled_linear") for k in CONVERGENT if k not in STOCHASTIC],
+)
+def test_correlated_data_keeps_its_covariance(key, name):
     oracle, trajectory = Plane(), spaced(name, 200)
     x = float(trajectory.levels[0].sigma) * units(4000, 2)
-    found = run(sampler, oracle, x + float(trajectory.levels[0].alpha) * oracle.moments()[0], trajectory)[0]
+    found = run(CONVERGENT[key], oracle, x + float(trajectory.levels[0].alpha) * oracle.moments()[0], trajectory)[0]
     mean, covariance = oracle.moments()
     torch.testing.assert_close(found.mean(0), mean, rtol=0, atol=3 * (float(covariance.diag().max()) / 4000) ** 0.5)
     torch.testing.assert_close(torch.cov(found.T), covariance, rtol=0, atol=0.05)
+
+
+@paths
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+@pytest.mark.parametrize("oracle", [Gaussian(), Mixture()], ids=["gaussian", "mixture"])
+def test_lcm_draws_from_the_data_in_any_number_of_steps(oracle, name, steps):
+    """Given a model that leads to the data exactly; above a table's first rows its boundary adds next to nothing."""
+    trajectory = spaced(name, steps)
+    part = torch.rand(1, 2000, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    x = oracle.at(trajectory.levels[0], torch.special.ndtri(part) if isinstance(oracle, Gaussian) else part)
+    found = run(LCM(), Jump(oracle), x, trajectory)
+    variance = oracle.variance if isinstance(oracle, Mixture) else oracle.std**2
+    within(found, oracle.mean, variance)
 
 
 @methods

@@ -1,8 +1,8 @@
 """DPM2 ancestral: the midpoint rule to less noise than asked for, and fresh noise for the rest.
 
 k-diffusion's `sample_dpm_2_ancestral`: DPM-Solver-2 (Lu et al. 2022a, algorithm 1) in sigma / alpha, the middle halfway
-in its logarithm, with the split of the variance of `euler_ancestral`. The step to the
-clean level is Euler's, and so is one that leaps from much noise or from alpha = 0.
+in its logarithm, with the split of the variance of `euler_ancestral`. The step to the clean level is Euler's, and so is
+one that leaps from much noise or from alpha = 0.
 """
 
 from __future__ import annotations
