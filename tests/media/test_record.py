@@ -65,6 +65,18 @@ def test_what_is_not_json_shows_where_it_is_made() -> None:
         {"notes": "text"},
         {"width": None},
         {"stranger": 1},
+        {"past": {}},
+        {"past": [{"until": 3}]},
+        {"past": [{"request": {}, "until": True}]},
+        {"past": [{"request": [], "until": 3}]},
+        {"past": [{"request": {}, "until": 3, "more": 1}]},
+        {"past": [5]},
+        {"trail": [["ab", 1, 2, 3]]},
+        {"trail": [[1, 1, 2, 3, 4]]},
+        {"trail": [["ab", 1, 2, 3, "4"]]},
+        {"trail": [[]]},
+        {"seal": {"prompt": 1}},
+        {"seal": []},
     ],
     ids=str,
 )
@@ -119,3 +131,33 @@ def test_a_damaged_record_is_refused_or_still_one(data: st.DataObject) -> None:
         assert isinstance(from_json(damaged), Record)
     except Refused as refused:
         assert "record" in str(refused)
+
+
+LONG = replace(
+    RECORD, past=({"request": {"prompt": "a", "steps": 3}, "until": 2},), trail=(("0f", 0.5, -1.0, 2.0, 1e-9),)
+).sealed()
+
+
+def test_past_trail_and_seal_come_back() -> None:
+    assert from_json(LONG.json()) == LONG and LONG.seal
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({}, ()),
+        ({"request": {**LONG.request, "prompt": "a blue whale"}}, ("prompt",)),
+        ({"request": {**LONG.request, "steps": 21, "sampler": "heun"}}, ("sampler", "steps")),
+        ({"request": {"prompt": "a red fox", "steps": 20}}, ("negative",)),
+        ({"seed": 6}, ("seed",)),
+        ({"files": {}}, ("files",)),
+        ({"past": ()}, ("past",)),
+        ({"width": 48, "guidance": "apg"}, ("guidance", "width")),
+        ({"device": "cuda", "epoch": 2, "notes": ("x",), "exact": True}, ()),
+    ],
+    ids=str,
+)
+def test_a_seal_names_what_was_changed(change: dict[str, Any], names: tuple[str, ...]) -> None:
+    changed = replace(LONG, **change)
+    assert changed.altered() == from_json(changed.json()).altered() == names
+    assert replace(changed, seal={}).altered() == changed.sealed().altered() == ()

@@ -37,7 +37,7 @@ def save(name: str, values: Mapping[str, Any]) -> Path:
     """
     path = _path(name)
     places.made(folder(), "home")
-    text = json.dumps({"unnoise": FORMAT, "request": dict(values)}, indent=1, sort_keys=True)
+    text = json.dumps({"unnoise": FORMAT, "request": dict(values)}, indent=1)
     atomic.write(path, (text + "\n").encode())
     return path
 

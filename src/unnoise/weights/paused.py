@@ -21,13 +21,15 @@ from unnoise.core.error import Refused
 from unnoise.core.level import shared
 from unnoise.core.state import Paused, State
 from unnoise.media import atomic
-from unnoise.media.record import from_json
+from unnoise.media.record import LIMIT, from_json
 from unnoise.weights.header import Header, read_header
 
 KEY = "unnoise_state"
 FORMAT = 1
 LARGEST = 8 * 2**30
 MOST = 1000
+HEADER = 2 * LIMIT
+"""The most bytes of its header: the record, its quotes escaped, and what stands beside it."""
 ROOM = 256
 """The most that a memory may hold, in samples."""
 _MEMORY = "memory/"
@@ -71,6 +73,7 @@ def read(path: Path) -> tuple[Paused, str]:
     Raises:
         Refused: the file is missing, damaged, or no paused run's.
     """
+    _check_length(path)
     header = read_header(path)
     if KEY not in header.metadata:
         raise Refused(f"{path} holds no paused run", "name a file that --pause-at and --state made", "state")
@@ -81,6 +84,17 @@ def read(path: Path) -> tuple[Paused, str]:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise _damaged(path, str(error)[:100]) from None
     return _assembled(path, header.metadata[KEY], tensors), hashlib.sha256(data).hexdigest()
+
+
+def _check_length(path: Path) -> None:
+    """Reading the names of a million tensors would take a minute: a state has a record and few names."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+    except OSError:  # which reading the header will tell of
+        return
+    if HEADER < length <= path.stat().st_size:
+        raise _damaged(path, f"its header has {length:,} bytes")
 
 
 def _check_shapes(header: Header) -> None:

@@ -1,0 +1,203 @@
+"""`generate` with settings from elsewhere: like a picture, on from a state, finer than a draft."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+
+from cli.conftest import files
+from unnoise.media.embed import read_record
+from unnoise.media.image import read, save
+
+
+@pytest.fixture
+def generate(unnoise, folder, tiny_model):
+    """`unnoise generate`, the tiny model being at home under its name."""
+    models = folder.parent / "home" / "models"
+    models.mkdir(parents=True)
+    (models / "tiny.safetensors").write_bytes(tiny_model.read_bytes())
+    return lambda *args: unnoise("generate", *args)
+
+
+ASKED = ("a red fox", "--model", "tiny", "--seed", "7", "--steps", "5", "--sampler", "Euler a Karras", "--width", "32")
+
+
+@pytest.fixture
+def fox(generate):
+    assert generate(*ASKED, "--negative", "moon", "--guidance", "3", "--out", "fox.png").code == 0
+    return read("fox.png")
+
+
+def bytes_of(*names):
+    return {Path(name).read_bytes() for name in names}
+
+
+def test_like_a_picture_without_a_word_more_is_the_picture(generate, fox):
+    ended = generate("--like", "fox.png", "--out", "again.png")
+    assert (ended.code, ended.err) == (0, "") and torch.equal(read("again.png"), fox)
+
+
+def test_like_a_picture_but_for_what_is_given(generate, fox):
+    assert generate("the moon", "--like", "fox.png", "--seed", 9, "--sampler", "heun", "--out", "x.png").code == 0
+    record = read_record("x.png")
+    assert (record.request["prompt"], record.request["negative"], record.seed) == ("the moon", "moon", 9)
+    assert (record.sampler, record.spacing, record.width, record.request["steps"]) == ("heun", "karras", 32, 5)
+    assert record.guidance == "classifier_free:scale=3"
+
+
+def test_a_sampler_named_with_its_spacing_brings_it(generate, fox):
+    assert generate("--like", "fox.png", "--sampler", "Heun exponential", "--out", "x.png").code == 0
+    assert read_record("x.png").spacing == "exponential"
+
+
+def test_like_counts_seeds_up(generate, fox):
+    assert generate("--like", "fox.png", "--count", 2, "--out", "x-{seed}.png").lines == ["x-7.png", "x-8.png"]
+    assert torch.equal(read("x-7.png"), fox)
+
+
+def infotext(text):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", text)
+    Image.new("RGB", (8, 8)).save("other.png", pnginfo=chunks)
+
+
+def test_like_another_program_s_picture_names_what_it_cannot_honour(generate, folder):
+    infotext(
+        "a castle\nNegative prompt: fog\nSteps: 3, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5, Seed: 11, "
+        "Size: 24x16, Model hash: 6ce0161689, Model: v1-5-pruned, Clip skip: 2, Version: v1.9"
+    )
+    ended = generate("--like", "other.png", "--model", "tiny", "--out", "x.png")
+    assert ended.code == 0, ended.err
+    record = read_record("x.png")
+    assert (record.request["prompt"], record.request["negative"], record.seed) == ("a castle", "fog", 11)
+    assert (record.sampler, record.spacing, record.request["steps"]) == ("dpmpp_2m", "karras", 3)
+    assert (record.guidance, record.width, record.height) == ("classifier_free:scale=5", 24, 16)
+    assert "AUTOMATIC1111" in ended.err and "Clip skip '2'" in ended.err and "Seed" not in ended.err
+    events = [json.loads(line) for line in generate("--like", "other.png", "--model", "tiny", "--json").lines]
+    assert "Clip skip" in events[1]["text"] and events[0]["event"] == "note"
+
+
+def test_like_a_sampler_of_another_program_that_we_lack(generate, folder):
+    infotext(
+        "a castle\nSteps: 3, Sampler: Wonder, Schedule type: Odd, CFG scale: 5, Seed: 11, Size: 24x16, Model: what"
+    )
+    ended = generate("--like", "other.png", "--model", "tiny", "--out", "x.png")
+    assert ended.code == 0 and "sampler 'Wonder'" in ended.err and "spacing 'Odd'" in ended.err
+    assert read_record("x.png").sampler == "euler"
+
+
+def test_an_old_name_of_sampler_and_spacing_in_one(generate, folder):
+    infotext("a castle\nSteps: 3, Sampler: DPM++ 2M Karras, CFG scale: 5, Seed: 11, Size: 24x16")
+    assert generate("--like", "other.png", "--model", "tiny", "--out", "x.png").code == 0
+    assert (read_record("x.png").sampler, read_record("x.png").spacing) == ("dpmpp_2m", "karras")
+
+
+def test_pause_and_resume_is_the_straight_run_to_the_byte(generate, folder, fox):
+    asked = (*ASKED, "--negative", "moon", "--guidance", "3")
+    ended = generate(*asked, "--pause-at", 2, "--state", "s/fox.safetensors")
+    assert (ended.code, ended.lines) == (0, ["s/fox.safetensors"])
+    assert files(folder) == ["fox.png", "s/fox.safetensors"]
+    assert generate("--resume", "s/fox.safetensors", "--out", "again.png").code == 0
+    assert len(bytes_of("fox.png", "again.png")) == 1
+    ended = generate("--resume", "s/fox.safetensors", "--pause-at", 4, "--state", "t.safetensors")
+    assert ended.code == 0
+    assert generate("--resume", "t.safetensors", "--out", "again.png").code == 0
+    assert len(bytes_of("fox.png", "again.png")) == 1
+
+
+def test_pausing_tells_programs_where(generate, folder):
+    ended = generate(*ASKED, "--pause-at", 2, "--state", "s.safetensors", "--json")
+    events = [json.loads(line) for line in ended.lines]
+    assert [e["event"] for e in events] == ["progress", "progress", "state"]
+    assert (events[2]["path"], events[2]["step"], events[2]["steps"], events[2]["seed"]) == ("s.safetensors", 2, 5, 7)
+    assert len(events[2]["sha256"]) == 64
+
+
+def test_resuming_with_other_words(generate, folder, fox):
+    assert generate(*ASKED, "--pause-at", 2, "--state", "s.safetensors").code == 0
+    assert generate("the moon", "--resume", "s.safetensors", "--sampler", "ddim:eta=1", "--out", "x.png").code == 0
+    record = read_record("x.png")
+    assert record.request["prompt"] == "the moon" and record.sampler == "ddim:eta=1"
+    assert record.past[0]["until"] == 2 and record.past[0]["request"]["prompt"] == "a red fox"
+    ended = generate("--like", "x.png", "--out", "y.png")
+    assert ended.code == 0 and "another request had begun the picture" in ended.err
+
+
+def test_refining_keeps_the_draft_s_way_and_takes_more_steps(generate, folder):
+    draft = ("a red fox", "--model", "tiny", "--seed", "7", "--steps", "6", "--sampler", "Euler a")
+    generate(*draft, "--out", "draft.png")
+    ended = generate("--refine", "draft.png", "--steps", 30, "--out", "fine.png")
+    assert (ended.code, ended.err) == (0, "")
+    old, new = read_record("draft.png"), read_record("fine.png")
+    (leg,) = new.past
+    assert 0 < leg["until"] < 6 and new.levels[leg["until"]][1] >= new.levels[leg["until"]][2]
+    assert new.trail[: leg["until"]] == old.trail[: leg["until"]] and new.request["steps"] == 30
+    assert len(new.trail) > 15 and new.seed == 7 and new.levels[-1][2] == 0
+    generate(*draft[:6], "30", *draft[7:], "--out", "straight.png")
+    assert read_record("straight.png").trail[0] != new.trail[0]
+
+
+def test_a_draft_of_one_step_gives_its_settings(generate, folder):
+    generate("a red fox", "--model", "tiny", "--seed", 7, "--steps", 1, "--out", "draft.png")
+    ended = generate("--refine", "draft.png", "--steps", 4, "--out", "fine.png")
+    assert ended.code == 0 and "only its settings" in ended.err
+    generate("a red fox", "--model", "tiny", "--seed", 7, "--steps", 4, "--out", "straight.png")
+    assert torch.equal(read("fine.png"), read("straight.png"))
+
+
+def odd_pictures(fox_path):
+    """Pictures nobody can go by."""
+    record = read_record(fox_path)
+    save("bare.png", torch.zeros(3, 8, 8, dtype=torch.uint8))
+    save("vary.png", read(fox_path), replace(record, task="vary"))
+    save("away.png", read(fox_path), replace(record, model="../x.safetensors", files={"x": "0" * 64}))
+    save("lies.png", read(fox_path), replace(record, request={"prompt": 5, "steps": "x"}))
+
+
+REFUSED = {
+    "two sources": (["--like", "fox.png", "--preset", "x"], "--preset and --like"),
+    "like nothing": (["--like", "nowhere.png"], "nowhere.png"),
+    "like a bare picture": (["--like", "bare.png"], "does not tell how it was made"),
+    "like without its model": (["--like", "away.png"], "name its file with --model"),
+    "like a liar": (["--like", "lies.png"], "PROMPT is missing"),
+    "refine without steps": (["--refine", "fox.png"], "more than the draft's 5"),
+    "refine with as many": (["--refine", "fox.png", "--steps", "5"], "more than the draft's 5"),
+    "refine a bare picture": (["--refine", "bare.png", "--steps", "9"], "no record"),
+    "refine another task's": (["--refine", "vary.png", "--steps", "9"], "cannot be refined"),
+    "refine without counting": (
+        ["--refine", "fox.png", "--steps", "9", "--sampler", "dpm_adaptive"],
+        "chooses its steps",
+    ),
+    "refine of another size": (["--refine", "fox.png", "--steps", "9", "--width", "16"], "width 32, not 16"),
+    "resume nothing": (["--resume", "nowhere.safetensors"], "cannot read nowhere.safetensors"),
+    "resume a picture": (["--resume", "fox.png"], "fox.png"),
+    "resume a model": (["--resume", "MODEL"], "no paused run"),
+    "resume of another size": (["--resume", "s.safetensors", "--height", "32"], "height 16, not 32"),
+    "resume with another model": (["--resume", "s.safetensors", "--model", "emoji"], "other weights"),
+    "resume a cut state": (["--resume", "cut.safetensors"], "cut.safetensors"),
+    "pause without state": (["x", "--pause-at", "2"], "without --state"),
+    "state without pause": (["x", "--state", "t.safetensors"], "without --pause-at"),
+    "pause of several": (["x", "--pause-at", "2", "--state", "t.safetensors", "--count", "2"], "leave --count out"),
+    "pause at 0": (["x", "--pause-at", "0", "--state", "t.safetensors"], "pause after step 0"),
+    "pause behind": (
+        ["--resume", "s.safetensors", "--pause-at", "2", "--state", "t.safetensors"],
+        "pause after step 2",
+    ),
+    "pause at the end": (["x", "--model", "tiny", "--pause-at", "4", "--state", "t.safetensors"], "has 4 steps"),
+    "state suffix": (["x", "--pause-at", "2", "--state", "t.pt"], ".safetensors"),
+    "state in a file": (["x", "--pause-at", "2", "--state", "fox.png/t.safetensors"], "--state"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_gone_by_is_refused_and_leaves_no_trace(generate, folder, fox, case, tiny_model):
+    odd_pictures("fox.png")
+    generate(*ASKED, "--pause-at", 2, "--state", "s.safetensors")
+    (folder / "cut.safetensors").write_bytes((folder / "s.safetensors").read_bytes()[:-1])
+    before = files(folder)
+    args, said = REFUSED[case]
+    assert said in generate(*[str(tiny_model) if a == "MODEL" else a for a in args]).refusal()
+    assert files(folder) == before
