@@ -8,6 +8,8 @@ rounds, so that planned and measured ones saw the same machine: on a busy one, a
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -17,6 +19,7 @@ from statistics import median
 from typing import Any
 
 from machine import describe
+from unnoise.cli.main import main as unnoise
 
 REQUESTS = (
     "--steps 10 --sampler euler --guidance 4",
@@ -32,28 +35,42 @@ REQUESTS = (
 )
 
 
-def run(words: list[str], environment: dict[str, str]) -> tuple[list[dict[str, Any]], int]:
-    """What a command says in JSON, and the largest resident set of its process in bytes."""
-    command = [sys.executable, "-m", "unnoise", *words, "--json", "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        said = [json.loads(line) for line in process.stdout]
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
-    return said, usage.ru_maxrss * 1024
+WATCH = """
+import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], check=True, capture_output=True, text=True)
+peak = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(done.stdout + json.dumps({"event": "peak", "bytes": peak}))
+"""
+"""Runs a command from a small process: the peak of a process begins at that of the one that starts it."""
 
 
-def once(request: str, measure: bool, environment: dict[str, str]) -> dict[str, float]:
+def planned(words: list[str], *more: str) -> dict[str, Any]:
+    """What `unnoise plan` says, in this process."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = unnoise(["plan", "generate", *words, "--json", *more])
+    if code:
+        raise SystemExit(f"{' '.join(words)}: the plan ended with {code}")
+    return json.loads(said.getvalue())
+
+
+def made(words: list[str]) -> tuple[float, float]:
+    """The seconds and the peak memory, in bytes, of `unnoise generate` in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "unnoise", "generate", *words, "--out", folder, "--json", "--quiet"]
+        done = subprocess.run([sys.executable, "-c", WATCH, *command], check=True, capture_output=True, text=True)
+    *results, peak = map(json.loads, done.stdout.splitlines())
+    return sum(result["seconds"] for result in results), peak["bytes"]
+
+
+def once(request: str, measure: bool) -> dict[str, float]:
     """One request planned and made."""
     words = ["a red apple", "--seed", "0", *request.split()]
-    (plan,), _ = run(["plan", "generate", *words, *(["--measure"] if measure else [])], environment)
-    with tempfile.TemporaryDirectory() as folder:
-        made, peak = run(["generate", *words, "--out", folder], environment)
+    plan = planned(words, *(["--measure"] if measure else []))
+    seconds, peak = made(words)
     return {
         "planned s": plan["seconds"],
-        "measured s": sum(event["seconds"] for event in made),
+        "measured s": seconds,
         "planned MiB": plan["peak_bytes"] / 2**20,
         "measured MiB": peak / 2**20,
         "calls": plan["calls"],
@@ -65,11 +82,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    environment = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
     found: dict[str, list[dict[str, float]]] = {request: [] for request in REQUESTS}
     for _ in range(options.rounds):
         for place, request in enumerate(REQUESTS):
-            found[request].append(once(request, place == 0, environment))
+            found[request].append(once(request, place == 0))
             print(".", end="", file=sys.stderr, flush=True)
     print("\n| request | calls | planned s | measured s | ratio | planned MiB | measured MiB | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")

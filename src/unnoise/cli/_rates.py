@@ -84,7 +84,9 @@ def rates(model: Path, digests: Sequence[str], device: str, dtype: str, again: b
 def measure(model: Path, device: str, dtype: str) -> dict[str, Any]:
     """What `_measure` finds in a process of its own."""
     command = [sys.executable, "-m", "unnoise.cli._measure", str(model.resolve()), device, dtype, repr(time.time())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    source = str(Path(__file__).parent.parent.parent)  # wherever this package was found from
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Refused(f"{model} could not be measured ({said[:200]})", "see that it generates", "model")
