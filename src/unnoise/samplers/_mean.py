@@ -54,6 +54,11 @@ def carried(x: Tensor, now: Level, to: Level, noise: Tensor, data: Tensor) -> Te
     return to.alpha / now.alpha * x + (to.sigma - to.alpha * now.ratio) * noise
 
 
+def size(level: Level) -> Tensor:
+    """The standard deviation of x for data of unit variance; divided by it, every path is a variance-preserving one."""
+    return (level.alpha**2 + level.sigma**2).sqrt()
+
+
 def leaps(now: Level, to: Level) -> bool:
     """Whether a step from much noise is so long that a noise guess made on its way says nothing of the whole.
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from unnoise.core.error import Refused
 from unnoise.core.level import quieter
-from unnoise.samplers._mean import carried
+from unnoise.samplers._mean import carried, size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ class DDIMInverse:
     def __call__(self, denoise: Denoise, state: State, trajectory: Trajectory, noise: Noise) -> Iterator[State]:
         above = [level for level in reversed(trajectory.levels) if quieter(state.level, level)]
         for now, to in pairwise([state.level, *above]):
-            x = state.x * ((to.alpha**2 + to.sigma**2) / (now.alpha**2 + now.sigma**2)).sqrt()
+            x = state.x * (size(to) / size(now))
             data = denoise(x, to)
             x = _raised(state.x, now, to, data, to.noise_in(x, data), refined=False)
             for _ in range(self.iterations):

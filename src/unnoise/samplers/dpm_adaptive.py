@@ -2,8 +2,9 @@
 
 Two solutions of neighbouring order share their evaluations, and their distance is the error of a step. It is taken
 again, shorter, where that is too large; the next step's length follows from the last three errors by a PID rule (Hairer
-and Wanner 1996, section IV.2; Soederlind 2003), as in k-diffusion's `sample_dpm_adaptive`. Errors are of x / alpha, so
-that a tolerance means the same on every path.
+and Wanner 1996, section IV.2; Soederlind 2003), as in k-diffusion's `sample_dpm_adaptive`. x is taken as on a
+variance-preserving path, as in the paper, so that a tolerance means the same on every other. (k-diffusion takes x /
+alpha, whose size at sigma 50 lets a single step to the data err by 50 times rtol.)
 
 From alpha = 0, where log SNR begins at minus infinity, a first step of Euler's goes to alpha / sigma = sqrt(atol): the
 guess moves by about alpha / sigma there, and x by half its square times the data's variance. The last step, from the
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 from unnoise.core.error import Refused
 from unnoise.core.level import half_log_snr, quieter, scalar
 from unnoise.core.state import remember
-from unnoise.samplers._mean import Point, carried, mean
+from unnoise.samplers._mean import Point, carried, mean, size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from unnoise.core.state import State
     from unnoise.core.trajectory import Trajectory
 
-SHORTEST = 1e-4  # in half log SNR: a step this short is taken whatever its error, which rounding may keep from falling
+# In half log SNR. A step of the least length is taken whatever its error, which rounding may keep from falling; two
+# solutions of a step beyond the greatest, a tenfold fall of sigma / alpha, may agree by accident and both be wrong.
+SHORTEST, LONGEST = 1e-4, math.log(10)
 
 
 @dataclass(frozen=True)
@@ -84,22 +87,22 @@ class DPMAdaptive:
 
     def _step(self, denoise: Denoise, state: State, data: Tensor, trajectory: Trajectory, last: Level) -> State:
         now, kept = state.level, state.recall("dpm_adaptive")
-        before = kept["low"] if kept else state.x / now.alpha
-        h = float(kept["h"]) if kept else self.h_init
+        before = kept["low"] if kept else state.x / size(now)
+        h = float(kept["h"]) if kept else min(self.h_init, LONGEST)
         older = [float(kept["inverse0"]), float(kept["inverse1"])] if kept else []
         while True:
             to = _reached(trajectory, half_log_snr(now) + h, last)
             low, high = self._pair(denoise, state.x, data, trajectory, (now, to))
-            scaled = low / to.alpha
+            scaled = low / size(to)
             allowed = (self.rtol * scaled.abs().maximum(before.abs())).clamp(min=self.atol)
-            error = float(((scaled - high / to.alpha) / allowed).square().mean().sqrt())
+            error = float(((scaled - high / size(to)) / allowed).detach().square().mean().sqrt())
             inverse = 1 / (min(error, 1e8) + 1e-8)
             older = older or [inverse, inverse]
             growth = 1.0 if math.isnan(error) else self._growth(inverse, *older)
             if growth >= self.accept_safety or h <= SHORTEST:
                 break
             h *= growth
-        found = remember("dpm_adaptive", low=scaled, h=scalar(h * growth))
+        found = remember("dpm_adaptive", low=scaled, h=scalar(min(h * growth, LONGEST)))
         found |= remember("dpm_adaptive", inverse0=scalar(inverse), inverse1=scalar(older[0]))
         return state.next(high, to, data, found)
 
