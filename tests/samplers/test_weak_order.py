@@ -128,13 +128,13 @@ def test_second_order(spec, name, steps):
 @pytest.mark.parametrize("spec", [*STOCHASTIC, "dpmpp_2m_cfg_pp"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
 def test_the_mean_is_exact_and_few_steps_are_sane(spec, name, steps):
-    """Two may keep as much of the largest noise as Heun's method does in so few steps, and no more."""
+    """A step along the noise of its middle may leave as much of it as it has, below a leap; Heun's kin above it, too."""
     oracle, trajectory = Gaussian(), spaced(name, steps)
     mean, variance = moments_of(SAMPLERS.make(spec), oracle, trajectory)
     assert mean == pytest.approx(oracle.mean, abs=1e-9)
-    wide = spec.startswith("restart") or "straight" in spec
     top = float(trajectory.levels[0].ratio)
-    assert variance**0.5 < (top if wide and math.isfinite(top) else 4 * oracle.std)
+    most = 10.0 if spec.startswith("dpm2") else top if spec.startswith("restart") or "straight" in spec else 0.0
+    assert variance**0.5 < (most if most and math.isfinite(top) else 4 * oracle.std)
     if steps == 1:
         guess = float(
             oracle(torch.ones((), dtype=torch.float64), trajectory.levels[0])
