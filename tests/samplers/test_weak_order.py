@@ -128,7 +128,7 @@ def test_second_order(spec, name, steps):
 @pytest.mark.parametrize("spec", [*STOCHASTIC, "dpmpp_2m_cfg_pp"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
 def test_the_mean_is_exact_and_few_steps_are_sane(spec, name, steps):
-    """A step along the noise of its middle may leave as much of it as it has, below a leap; Heun's kin above it, too."""
+    """A step along the noise of its middle may leave as much of it as it has, below a leap, and Heun's kin above it."""
     oracle, trajectory = Gaussian(), spaced(name, steps)
     mean, variance = moments_of(SAMPLERS.make(spec), oracle, trajectory)
     assert mean == pytest.approx(oracle.mean, abs=1e-9)
