@@ -125,6 +125,28 @@ def test_one_field_makes_a_row_with_one_seed(grid, folder):
     assert Page((folder / "g.html").read_text()).heads == ["a cat", "seed 3", "seed 4"]
 
 
+def test_a_picture_s_settings_are_taken_over(unnoise, tiny_model, folder):
+    unnoise(
+        "generate", "a fox", "--model", tiny_model, "--steps", 3, "--seed", 9, "--out", "x.png", "--sampler", "heun"
+    )
+    ended = unnoise("grid", "--like", "x.png", "--model", tiny_model, "--vary", "guidance=1,2", "--out", "g.png")
+    assert ended.code == 0, ended.err
+    records = Page((folder / "g.html").read_text()).records
+    assert [(r["seed"], r["sampler"], len(r["levels"])) for r in records] == [(9, "heun", 4)] * 2
+    ended = unnoise("grid", "--like", "x.png", "--model", tiny_model, "--vary", "seed=1,2", "--out", "g.png")
+    assert ended.code == 0, ended.err
+    assert (
+        "whole pictures" in unnoise("grid", "--refine", "x.png", "--model", tiny_model, "--vary", "seed=1,2").refusal()
+    )
+
+
+def test_prompts_vary(grid, folder):
+    assert grid("--vary", "prompt=a cat, asleep;a fox", "--out", "g.png").code == 0
+    page = Page((folder / "g.html").read_text())
+    assert page.heads[0] == "a cat, asleep / a fox"
+    assert [r["request"]["prompt"] for r in page.records] == ["a cat, asleep", "a fox"]
+
+
 def test_sheet_and_pictures_are_marked_as_generated(grid, folder):
     grid("a cat", "--vary", "steps=1,2", "--out", "g.webp")
     assert properties(read_metadata("g.webp")["XML:com.adobe.xmp"])["Iptc4xmpExt:DigitalSourceType"] == GENERATED

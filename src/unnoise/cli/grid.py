@@ -1,83 +1,64 @@
 """Make pictures that differ in chosen settings: a labelled sheet, and a page with each one's settings and record."""
 
-import hashlib
 import os
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, make_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf
 from unnoise.cli import _places as places
 from unnoise.cli._make import Show
 from unnoise.cli._options import Machine, Output
 from unnoise.cli._parse import parse
+from unnoise.cli._request import WORDS, Source, given, merged
+from unnoise.cli._sheet import Made, Sheet, keep
 from unnoise.cli._shelf import shelved
-from unnoise.cli._show import say, say_json
+from unnoise.cli._show import note
+from unnoise.cli._sources import base
 from unnoise.cli._vary import Axis, Cell, axes, cells, collected
 from unnoise.core.error import Refused
-from unnoise.core.event import Progress, Result
+from unnoise.core.event import Progress
 from unnoise.media.container import PIXELS
-from unnoise.media.gallery import Block, Shown, page
 from unnoise.tasks._plan import Plan
 from unnoise.tasks.generate import Generate
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 _CELL = 128
 """Pictures smaller than this are enlarged on the sheet, so that their labels fit."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """Where the grid goes, and what is said of it.
+Asked: Any = make_dataclass(
+    "Asked",
+    [
+        ("picture", WORDS),
+        ("vary", tuple[str, ...], field(default=(), metadata={"metavar": "FIELD=VALUE,VALUE,..."})),
+        ("source", Source, field(default_factory=Source)),
+        ("sheet", Sheet, field(default_factory=Sheet)),
+        ("machine", Machine, field(default_factory=Machine)),
+    ],
+    frozen=True,
+    kw_only=True,
+)
+Asked.__doc__ = """Make pictures that differ in chosen settings: a labelled sheet, and a page that shows them all.
 
-    Args:
-        out: A folder, made if need be, where nothing is overwritten; or a picture's name, which is. The page goes
-            beside it, as .html.
-        format: The format of the sheet and of the pictures in the page; png, or what the file's name says.
-        json: One JSON object a line on standard output, and nothing else there.
-        quiet: No progress, only what was made.
-    """
+unnoise grid "a cat" --vary sampler=euler,dpmpp_2m --vary steps=10,20
 
-    out: str = "out"
-    format: Literal["png", "webp", "jpeg"] | None = None
-    json: bool = False
-    quiet: bool = False
+The first field makes rows and the second columns; more make blocks. --count adds seeds as one more field.
+A semicolon anywhere in VALUES parts them instead of commas: "sampler=ddim:eta=0.5,x=1;lms"; ";;" stands for one.
 
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Make pictures that differ in chosen settings: a labelled sheet, and a page with each one's settings and record.
-
-    unnoise grid "a cat" --vary sampler=euler,dpmpp_2m --vary steps=10,20
-
-    The first field makes rows and the second columns; more make blocks. --count adds seeds as one more field.
-    A semicolon anywhere in VALUES parts them instead of commas: "sampler=ddim:eta=0.5,x=1;lms"; ";;" stands for one.
-
-    Args:
-        vary: A field of a request and the values it takes; may be given again.
-    """
-
-    picture: Generate
-    vary: tuple[str, ...] = field(default=(), metadata={"metavar": "FIELD=VALUE,VALUE,..."})
-    sheet: Sheet = field(default_factory=Sheet)
-    machine: Machine = field(default_factory=Machine)
-
-
-@dataclass(frozen=True)
-class Made:
-    """One cell's picture."""
-
-    cell: Cell
-    plan: Plan
-    result: Result
+Args:
+    vary: A field of a request and the values it takes; may be given again.
+"""
 
 
 def command(args: list[str]) -> int:
     asked = parse(Asked, collected(args), "unnoise grid")
-    found, task = _with_seeds(axes(asked.vary), asked.picture)
+    varied = axes(asked.vary)
+    task, notes = _request(asked, varied)
+    found, task = _with_seeds(varied, task)
     listed = cells(task, found)
     place = places.place(asked.sheet.out, asked.sheet.format, 1)
     tasks, shelf = shelved([cell.task for cell in listed], asked.machine)
@@ -85,9 +66,25 @@ def command(args: list[str]) -> int:
     plans = [_planned(cell, found, shelf) for cell in listed]
     scale = _scale(plans)
     places.probe(place.folder)
+    for text in notes:
+        note(text, asked.sheet.json, asked.sheet.quiet)
     made = _run(asked, shelf, list(zip(listed, plans, strict=True)))
     path = _path(place, made[0])
-    return _keep(asked.sheet, path, found, made, scale)
+    return keep(asked.sheet, path, found, made, scale)
+
+
+def _request(asked: Any, varied: tuple[Axis, ...]) -> tuple[Generate, tuple[str, ...]]:
+    """What the pictures share, from a preset or a picture where one is named; and what a person should know of it."""
+    said = given(asked.picture)
+    if any(axis.field == "prompt" for axis in varied):
+        said.setdefault("prompt", "")
+    found = base(asked.source, said)
+    if found.start is not None or found.draft is not None:
+        raise Refused("a grid makes whole pictures", "leave --resume and --refine out", "resume")
+    values = dict(found.fields)
+    if any(axis.field == "seed" for axis in varied):
+        values.pop("seed", None)
+    return merged(said, values), found.notes
 
 
 def _with_seeds(found: tuple[Axis, ...], task: Generate) -> tuple[tuple[Axis, ...], Generate]:
@@ -133,7 +130,7 @@ def _scale(plans: list[Plan]) -> int:
     return scale if len(plans) * width * height * scale**2 <= PIXELS // 2 else 1
 
 
-def _run(asked: Asked, shelf: Shelf, planned: list[tuple[Cell, Plan]]) -> list[Made]:
+def _run(asked: Any, shelf: Shelf, planned: list[tuple[Cell, Plan]]) -> list[Made]:
     show = Show(Output(json=asked.sheet.json, quiet=asked.sheet.quiet), len(planned))
     made: list[Made] = []
     try:
@@ -158,71 +155,3 @@ def _path(place: places.Place, first: Made) -> Path:
         again += 1
         path = place.path(f"grid {again} {title}", seed)
     return path
-
-
-def _keep(asked: Sheet, path: Path, found: tuple[Axis, ...], made: list[Made], scale: int) -> int:
-    from unnoise.media.atomic import write
-    from unnoise.media.image import encode, format_of
-    from unnoise.media.sheet import sheet, stacked
-
-    kind = format_of(path)
-    columns = found[min(1, len(found) - 1)]
-    rows = found[0] if len(found) > 1 else None
-    parts = _blocks(found, made)
-    labels = [columns.label(k) for k in range(len(columns.values))]
-    sides = [rows.label(k) for k in range(len(rows.values))] if rows else []
-    sheets = [sheet([[m.result.pixels for m in row] for row in rows], sides, labels, scale) for _, rows in parts]
-    pixels = stacked(sheets, [title for title, _ in parts])
-    shown = [
-        Block(title, sides, labels, [[_shown(m, found, kind) for m in row] for row in rows]) for title, rows in parts
-    ]
-    models = ", ".join(dict.fromkeys(m.cell.task.model for m in made))
-    seconds = sum(m.result.seconds for m in made)
-    text = page(made[0].cell.task.prompt, f"{models}, {len(made)} pictures in {seconds:.1f} s", shown)
-    data = encode(pixels, kind, models)
-    places.made(path.parent)
-    write(path.with_suffix(".html"), text.encode())
-    write(path, data)
-    return _said(asked, path, {"seed": made[0].result.seed, "seconds": round(seconds, 3)}, (pixels, data, len(made)))
-
-
-def _blocks(found: tuple[Axis, ...], made: list[Made]) -> list[tuple[str, list[list[Made]]]]:
-    """Titles and rows: the first axis goes down, the second across, and each choice of the others is a block."""
-    across = 1 if len(found) > 1 else 0
-    parts: dict[tuple[int, ...], dict[int, list[Made]]] = {}
-    for each in made:
-        at = each.cell.at
-        parts.setdefault(at[2:], {}).setdefault(at[0] if across else 0, []).append(each)
-    named = [(", ".join(a.label(k) for a, k in zip(found[2:], at, strict=True)), rows) for at, rows in parts.items()]
-    return [(title, list(rows.values())) for title, rows in named]
-
-
-def _shown(made: Made, found: tuple[Axis, ...], format: Any) -> Shown:
-    from unnoise.media.image import encode
-
-    plan, result = made.plan, made.result
-    height, width = (int(n) for n in result.pixels.shape[-2:])
-    varied = {axis.field: axis.words[k] for axis, k in zip(found, made.cell.at, strict=True) if axis.words[k]}
-    usual = {"sampler": plan.sampler, "spacing": plan.spacing, "guidance": plan.guidance, "steps": str(plan.steps)}
-    last = {"size": f"{width}x{height}", "seed": str(result.seed), "time": f"{result.seconds:.2f} s"}
-    settings = {name: value for name, value in {**usual, **varied, **last}.items() if value}
-    return Shown(encode(result.pixels, format, result.record), format, width, height, settings, result.record.json())
-
-
-def _said(asked: Sheet, path: Path, about: dict[str, Any], what: "tuple[Tensor, bytes, int]") -> int:
-    pixels, data, count = what
-    if not asked.json:
-        say(f"{path}\n{path.with_suffix('.html')}")
-        return 0
-    size = {"width": int(pixels.shape[-1]), "height": int(pixels.shape[-2])}
-    digest = hashlib.sha256(data).hexdigest()
-    say_json(
-        event="result",
-        path=str(path),
-        **about,
-        **size,
-        sha256=digest,
-        page=str(path.with_suffix(".html")),
-        pictures=count,
-    )
-    return 0

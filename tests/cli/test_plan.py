@@ -1,0 +1,86 @@
+"""`unnoise plan`: what a run will do, and nothing done."""
+
+import json
+
+import pytest
+
+from cli.conftest import files
+from cli.test_rates import MEASURED
+from unnoise.cli import _rates
+from unnoise.media.embed import read_record
+
+
+@pytest.fixture
+def plan(unnoise, tiny_model, monkeypatch):
+    """`unnoise plan generate` with the tiny model, on a machine whose rates are known."""
+    monkeypatch.setattr(_rates, "measure", lambda *_: MEASURED)
+
+    def run(*args):
+        return unnoise("plan", "generate", *args, "--model", tiny_model)
+
+    return run
+
+
+def facts(plan, *args):
+    ended = plan(*args, "--json")
+    assert (ended.code, ended.err, len(ended.lines)) == (0, "", 1), ended
+    return json.loads(ended.out)
+
+
+def test_what_is_told(plan, folder):
+    found = facts(plan, "a fox", "--steps", 3, "--sampler", "heun", "--guidance", 2, "--count", 2, "--width", 32)
+    assert found["event"] == "plan" and found["model"] == "tiny"
+    assert (found["sampler"], found["guidance"], found["steps"]) == ("heun", "classifier_free:scale=2", 3)
+    assert (found["pictures"], found["width"], found["height"]) == (2, 32, 16)
+    assert (found["calls"], found["evaluations"], found["counted"]) == (10, 20, "exactly")
+    assert found["flops"] > 0 and found["seconds"] > 0 and found["peak_bytes"] >= MEASURED["base"]
+    assert [level[0] for level in found["levels"]] == pytest.approx([1, 2 / 3, 1 / 3, 0])
+    assert files(folder) == []
+
+
+def test_the_levels_are_those_that_the_run_visits(plan, unnoise, tiny_model):
+    words = ("x", "--seed", 1, "--steps", 4, "--spacing", "karras")
+    levels = facts(plan, *words)["levels"]
+    unnoise("generate", *words, "--model", tiny_model, "--out", "x.png")
+    assert [list(level) for level in read_record("x.png").levels] == levels
+
+
+def test_time_follows_the_calls(plan):
+    one, two = (facts(plan, "x", "--steps", 4, "--count", n)["seconds"] for n in (1, 2))
+    assert two == pytest.approx(2 * one, abs=2e-3)
+    slow, fast = (facts(plan, "x", "--steps", 4, "--guidance", g)["seconds"] for g in (2, 1))
+    assert slow > fast
+
+
+def test_people_read_it(plan):
+    said = plan("a fox", "--steps", 3, "--count", 2).out
+    for part in ("tiny", "2 of 16x16", "euler", "6 of the network, 12 samples", "GFLOP", "MiB", "s each", "levels"):
+        assert part in said
+    assert said.count("\n") > 10
+
+
+def test_a_sampler_that_decides_is_an_estimate(plan):
+    found = facts(plan, "x", "--sampler", "dpm_adaptive")
+    assert found["steps"] is None and found["counted"].startswith("about")
+    assert "about" in plan("x", "--sampler", "dpm_adaptive").out
+
+
+def test_refusals(plan, unnoise):
+    assert "steps 0 is out of range" in plan("x", "--steps", 0).refusal()
+    assert "there is no sampler" in plan("x", "--sampler", "oiler").refusal()
+    assert "PROMPT" in plan().refusal()
+    assert "no plan for 'train'" in unnoise("plan", "train").refusal()
+
+
+def test_help(unnoise):
+    for words in ((), ("--help",), ("generate", "--help")):
+        ended = unnoise("plan", *words)
+        assert ended.code == 0 and "--measure" in ended.out
+
+
+def test_a_machine_is_measured(unnoise, tiny_model, folder):
+    found = json.loads(unnoise("plan", "generate", "x", "--model", tiny_model, "--json").out)
+    assert 0 < found["seconds"] < 60 and 0 < found["start_seconds"] < 120
+    assert 50 * 2**20 < found["peak_bytes"] < 4 * 2**30
+    assert (folder.parent / "home" / "cache" / "rates.json").exists()
+    assert files(folder) == []
