@@ -40,11 +40,18 @@ def test_marks_tell_how_far_apart(apart, count):
     assert 0.8 < (sum(f**2 for f in found) / 40) ** 0.5 < 1.25
 
 
-def test_long_samples_are_read_in_pieces(monkeypatch):
-    x = drawn(1000)
-    whole = mark(x)
-    monkeypatch.setattr(_trail, "_LONGEST", 300)
-    assert mark(x)[0] == whole[0] and all(abs(v) < 10 for v in mark(x)[1:])
+def test_of_long_samples_a_part_is_looked_at_and_all_of_it_hashed(monkeypatch):
+    monkeypatch.setattr(_trail, "_MOST", 500)
+    x, near = drawn(20_000), drawn(20_000)
+    near[1] += 1e-6
+    assert mark(x)[0] != mark(near)[0] and mark(x)[1:] == mark(near)[1:]
+    found = parting([mark(x)], [mark(x + 0.01 * drawn(20_000, 5))]).apart
+    assert 0.002 < found < 0.03
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_tiny_samples(count):
+    assert mark(drawn(count)) == mark(drawn(count)) != mark(drawn(count, 1))
 
 
 @given(st.integers(0, 4), st.integers(1, 5))
