@@ -72,14 +72,14 @@ def is_path(name: str) -> bool:
 
 
 def holding(digests: Iterable[str], name: str = "") -> str | None:
-    """The name of a model whose weights have these sha256, this name's own first; None where there is none.
+    """The name of a model whose weights have one of these sha256, this name's own first; None where there is none.
 
     The name may be a stranger's, out of a picture: one that is a path is not looked at.
     """
     wanted = set(digests)
     for each in dict.fromkeys([name, *models()] if name and not is_path(name) else models()):
         try:
-            if wanted and {sha256(find(each))} == wanted:
+            if sha256(find(each)) in wanted:
                 return each
         except (Refused, OSError):
             continue

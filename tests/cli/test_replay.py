@@ -152,6 +152,19 @@ def test_other_weights_are_told(unnoise, fox, folder, tiny_model):
     assert unnoise("replay", "fox.png", "--model", tiny_model).out == "identical  fox.png\n"
 
 
+def test_other_weights_of_a_guidance_s_own_model_are_told(unnoise, generate, folder, tiny_model):
+    weak = folder.parent / "home" / "models" / "weak.safetensors"
+    other_weights(tiny_model, weak)
+    generate("a red fox", "--seed", 7, "--guidance", "auto:model=weak", "--out", "auto.png")
+    assert set(read_record("auto.png").files) == {"tiny.safetensors", "weak.safetensors"}
+    assert unnoise("replay", "auto.png").out == "identical  auto.png\n"
+    other_weights(weak, weak)
+    ended = unnoise("replay", "auto.png")
+    assert ended.code == 1 and "other weights" in ended.out and "parts at step 1 of 4" in ended.out
+    weak.unlink()
+    assert "no model 'weak'" in unnoise("replay", "auto.png").refusal()
+
+
 def test_the_same_weights_are_found_under_any_name(unnoise, fox, folder):
     models = folder.parent / "home" / "models"
     (models / "tiny.safetensors").rename(models / "renamed.safetensors")

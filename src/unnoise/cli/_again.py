@@ -1,6 +1,6 @@
 """A picture made again from its record, and what parts the two where they are not the same."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,8 +85,7 @@ class Replays:
         """
         record, altered = picture.record, _altered(picture)
         shelf, moved = self._library(record)
-        now = shelf.describe(record.model).files
-        causes = [*altered, *_weights(record, now), *moved]
+        causes = [*altered, *_weights(record, shelf), *moved]
         try:
             made = _made(record, shelf, watch)
         except Refused as refused:
@@ -145,8 +144,14 @@ def _altered(picture: Given) -> list[str]:
     return [f"the record was changed: its {', '.join(fields)}"] if fields else []
 
 
-def _weights(record: Record, files: Mapping[str, str]) -> list[str]:
-    then, found = sorted(record.files.values()), sorted(files.values())
+def _weights(record: Record, shelf: Shelf) -> list[str]:
+    from unnoise.tasks._work import weights
+
+    try:
+        now = weights(record.guidance, shelf.describe(record.model), shelf)
+    except Refused as refused:  # a guidance that the record names, or its model, is not here
+        return [str(refused)]
+    then, found = sorted(record.files.values()), sorted(now.values())
     if found == then:
         return []
     short = [", ".join(d[:12] for d in digests) or "unknown" for digests in (then, found)]

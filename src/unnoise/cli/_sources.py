@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import describe, holding, is_path, models
@@ -93,7 +94,7 @@ def _with_notes(record: Record, said: Mapping[str, Any]) -> Base:
 
 def _same_weights(name: str, record: Record) -> bool:
     try:
-        return sorted(describe(name).files.values()) == sorted(record.files.values())
+        return set(describe(name).files.values()) <= set(record.files.values())
     except Refused:  # the request itself will say so
         return True
 
@@ -122,7 +123,8 @@ def model_of(record: Record) -> str:
     Raises:
         Refused: there is neither.
     """
-    digests = list(record.files.values())
+    named = [v for k, v in record.files.items() if record.model in (k, PurePath(k).stem)]
+    digests = named or list(record.files.values())
     if name := holding(digests, record.model):
         return name
     try:

@@ -1,4 +1,4 @@
-"""Make pictures from words; or go on with one, make one again with more steps, or make others like it."""
+"""Make pictures from words; go on with one, or make one again with more steps, or others like it."""
 
 from dataclasses import field, make_dataclass, replace
 from typing import TYPE_CHECKING, Any

@@ -27,7 +27,8 @@ def check_start(paused: Paused, plan: Plan, model: Description) -> Paused:
     record: Record = paused.record
     if record.task != "generate":
         raise Refused(f"the state is of the task '{record.task[:40]}'", "go on with that", "start")
-    if sorted(record.files.values()) != sorted(model.files.values()):
+    own, known = set(model.files.values()), set(record.files.values())
+    if not own <= known or bool(own) != bool(known):  # a guidance may have brought files of its own
         what = f"the state was saved with other weights than those of '{model.name}'"
         raise Refused(what, f"go on with '{record.model[:60]}' as it was then", "model")
     for name, now in (("width", plan.width), ("height", plan.height)):

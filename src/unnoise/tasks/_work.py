@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
+from unnoise.core.description import Description
 from unnoise.core.model import Library, Model
 from unnoise.core.state import Paused, State
 from unnoise.core.trajectory import Trajectory
 from unnoise.core.version import __version__
 from unnoise.media.record import Mark, Record
+from unnoise.tasks._bind import others
 from unnoise.tasks._plan import Plan, json_request
 from unnoise.tasks._trail import mark
 
@@ -63,6 +65,14 @@ class Way:
         return Way((*self.levels, _numbers(state)), (*self.trail, mark(state.x[k])))
 
 
+def weights(guidance: str, model: Description, library: Library) -> dict[str, str]:
+    """Every file of weights with a part in a picture -> its sha256: those of a guidance's other models, too."""
+    found = dict(model.files)
+    for name in others(guidance):
+        found |= {k: v for k, v in library.describe(name).files.items() if k not in found}
+    return found
+
+
 def _numbers(state: State) -> tuple[float, float, float]:
     return float(state.level.t), float(state.level.alpha), float(state.level.sigma)
 
@@ -74,7 +84,7 @@ def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
         task="generate",
         request=json_request(work.task) | {"seed": seed, "count": 1, "steps": plan.steps},
         model=work.model.description.name,
-        files=work.model.description.files,
+        files=weights(plan.guidance, work.model.description, work.library),
         seed=seed,
         levels=way.levels,
         sampler=plan.sampler,
