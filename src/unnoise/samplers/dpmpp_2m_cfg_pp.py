@@ -1,7 +1,7 @@
 """DPM-Solver++(2M) with CFG++: the guided guess, noised again by the free branch, which alone is extrapolated.
 
-Chung et al. 2024, appendix, as their code runs it: the free branch's difference from the step before, in log SNR, is
-what carries the step to second order. The step to the clean level is Euler's.
+Chung et al. 2024, as the authors' code runs it: the free branch's difference from the step before, in log SNR, is what
+carries the step to second order. The step to the clean level is Euler's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ER-SDE-Solver: the extended reverse equation, its noise set by a function phi of sigma / alpha (Cui et al. 2023).
 
-Algorithms 1 to 3, in r = sigma / alpha and y = x / alpha. A step keeps phi(r_to) / phi(r_now) of y, takes the rest from
-the guess, carries the guess on by Taylor's series, and draws what the variance lacks. phi = r is the ODE, phi = r² the
+Orders 1 to 3, in r = sigma / alpha and y = x / alpha. A step keeps phi(r_to) / phi(r_now) of y, takes the rest from the
+guess, carries the guess on by Taylor's series, and draws what the variance lacks. phi = r is the ODE, phi = r² the
 reverse of the forward process, phi = r (exp(r^0.3) + 10) the authors' choice (their SDE 5, appendix A.8). The weight of
 the guess's k-th derivative is the integral of (phi(r_to) / phi(r) - 1) (r - r_now)^(k-1) over the step.
 """

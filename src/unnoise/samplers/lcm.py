@@ -1,9 +1,9 @@
 """LCM: guess the data, add fresh noise, guess again (Luo et al. 2023, algorithm 3; Song et al. 2023, algorithm 1).
 
 For models distilled to jump to the data from any level. The guess is c_skip x + c_out data, with which such a model was
-trained to be the identity at the table's first row (Luo et al. 2023, eq. 9): with s = row times a constant,
-c_skip = sigma_data² / (s² + sigma_data²) and c_out = s / sqrt(s² + sigma_data²), sigma_data = 1/2. Above the first
-rows, and on a path without a table, that is the data guess itself.
+trained to be the identity at the table's first row (Luo et al. 2023, section 4): with s = row times a constant, c_skip
+= sigma_data² / (s² + sigma_data²) and c_out = s / sqrt(s² + sigma_data²), sigma_data = 1/2. Above the first rows, and
+on a path without a table, that is the data guess itself.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Restart: Heun's method, which at a low level goes back up with fresh noise and comes down again (Xu et al. 2023).
 
-Algorithm 2. The noise that is added forgets errors made above, which the ODE alone would carry to the end; the way down
-is the ODE's. A round begins at the run's last level not below `low`, rises to `high` by the forward process, though
-never above where the run began, and comes down along the run's own levels, so that any spacing serves. All rounds
-belong to the step that first reaches `low`.
+The noise that is added forgets errors made above, which the ODE alone would carry to the end; the way down is the
+ODE's. A round begins at the run's last level not below `low`, rises to `high` by the forward process, though never
+above where the run began, and comes down along the run's own levels, so that any spacing serves. All rounds belong to
+the step that first reaches `low`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """SA-Solver: stochastic Adams steps, each predicted and then corrected by the guess at its end (Xue et al. 2023).
 
-Equations 14 and 17: with lambda = log(alpha / sigma) and rate = 1 + tau², the data of a step is the polynomial through
-the last guesses, averaged with the weight exp(rate lambda). The corrector takes the step again with the guess at its
-end among them and the same noise, which moves x by the difference of the two averages and no more. Within a range of
-noise the equation is stochastic, elsewhere it is the ODE. Of a step from alpha = 0 nothing is kept.
+With lambda = log(alpha / sigma) and rate = 1 + tau², the data of a step is the polynomial through the last guesses,
+averaged with the weight exp(rate lambda). The corrector takes the step again with the guess at its end among them and
+the same noise, which moves x by the difference of the two averages and no more. Within a range of noise the equation is
+stochastic, elsewhere it is the ODE. Of a step from alpha = 0 nothing is kept.
 """
 
 from __future__ import annotations

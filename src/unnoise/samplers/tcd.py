@@ -1,8 +1,9 @@
-"""TCD: jump below the next level and come back up to it with fresh noise (Zheng et al. 2024, algorithm 4).
+"""TCD: jump below the next level and come back up to it with fresh noise (Zheng et al. 2024).
 
-For models distilled to be consistent along their trajectories. With the paper's gamma, here eta, a step to time t goes
-on to (1 - eta) t and returns by the forward process: eta = 0 is Euler's method, eta = 1 guesses the data and noises it,
-as LCM does. On a table it goes to the whole row at or below that, the first at least, as the model was trained.
+Strategic stochastic sampling, for models distilled to be consistent along their trajectories. With the paper's gamma,
+here eta, a step to time t goes on to (1 - eta) t and returns by the forward process: eta = 0 is Euler's method, eta = 1
+guesses the data and noises it, as LCM does. On a table it goes to the whole row at or below that, the first at least,
+as the model was trained.
 """
 
 from __future__ import annotations
