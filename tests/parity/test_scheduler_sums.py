@@ -10,8 +10,7 @@ how each loop was run. What is peculiar to those loops stays here:
 - two of its float32 tables are wrong by more than 1e-5, and are put in place of ours to show that nothing else differs:
   `Rounded` for DDPM, the file's own sigmas and timesteps for Karras (`test_karras_...`).
 
-LCM's loops are in test_scheduler_sums_lcm.py. Not replayed here: PNDM (Runge-Kutta steps at half timesteps, then linear
-multistep in epsilon), a method of its own, whose update none at hand has.
+LCM's and PNDM's loops are in test_scheduler_sums_lcm.py and test_scheduler_sums_pndm.py.
 """
 
 import json
@@ -77,7 +76,7 @@ OURS: dict[str, Sampler] = {
     "EulerAncestralDiscreteScheduler": EulerAncestral(),
     "HeunDiscreteScheduler": Heun("ratio"),
 }
-WITHOUT = {"LCMScheduler": 2, "PNDMScheduler": 4}  # how many loops each has; LCM has its own file
+WITHOUT = {"LCMScheduler": 2, "PNDMScheduler": 4}  # how many loops each has; each has its own file
 EXPLODING = ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler")
 FLOWS = {
     "default": Shifted(1.0, 1e-3),
