@@ -106,3 +106,26 @@ def test_a_library_holds_models_and_files_by_any_name(tiny_model):
         assert shelf.describe(name).name == shelf.model(name).description.name == name
     assert shelf.model("held").denoiser is held.denoiser
     assert shelf.describe("file").files == held.description.files
+
+
+def test_a_library_keeps_paused_runs_by_their_content(tiny_model, tmp_path):
+    from unnoise.weights.paused import write
+
+    shelf = unnoise.library({"tiny": tiny_model}, device="cpu")
+    paused = next(unnoise.Generate(prompt="x", model="tiny", seed=1, steps=3).run(shelf)).paused()
+    digest = write(tmp_path / "s.safetensors", paused)
+    assert shelf.register(paused) == shelf.register(tmp_path / "s.safetensors") == digest
+    assert shelf.state(digest).record == paused.record
+    assert unnoise.library()._states == {}  # no library shares another's
+    with pytest.raises(Refused, match="holds no state"):
+        shelf.state("f" * 64)
+
+
+def test_weights_are_found_under_any_name(home, tiny_model, monkeypatch):
+    digest = next(iter(unnoise.describe("mine").files.values()))
+    monkeypatch.setattr(catalogue, "shelves", lambda: (home / "models",))
+    assert catalogue.holding([digest]) == catalogue.holding([digest], "nobody") == "mine"
+    (home / "models" / "again.safetensors").write_bytes(tiny_model.read_bytes())
+    assert catalogue.holding([digest], "mine") == "mine" and catalogue.holding([digest]) == "again"
+    assert catalogue.holding(["0" * 64], "mine") is catalogue.holding([]) is None
+    assert catalogue.holding([digest], str(tiny_model)) == "again"  # a stranger's path is not looked at

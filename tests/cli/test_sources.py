@@ -116,6 +116,13 @@ def test_pausing_tells_programs_where(generate, folder):
     assert len(events[2]["sha256"]) == 64
 
 
+def test_a_state_says_what_it_is(unnoise, generate):
+    generate(*ASKED, "--pause-at", 2, "--state", "s.safetensors")
+    said = json.loads(unnoise("info", "s.safetensors", "--json").out)
+    assert (said["kind"], said["step"], said["record"]["seed"]) == ("state", 2, 7)
+    assert unnoise("info", "s.safetensors").out.startswith("kind")
+
+
 def test_resuming_with_other_words(generate, folder, fox):
     assert generate(*ASKED, "--pause-at", 2, "--state", "s.safetensors").code == 0
     assert generate("the moon", "--resume", "s.safetensors", "--sampler", "ddim:eta=1", "--out", "x.png").code == 0
@@ -180,6 +187,7 @@ REFUSED = {
     "resume a cut state": (["--resume", "cut.safetensors"], "cut.safetensors"),
     "pause without state": (["x", "--pause-at", "2"], "without --state"),
     "state without pause": (["x", "--state", "t.safetensors"], "without --pause-at"),
+    "pause and trace": (["x", "--pause-at", "2", "--state", "t.safetensors", "--trace", "t.gif"], "finished picture"),
     "pause of several": (["x", "--pause-at", "2", "--state", "t.safetensors", "--count", "2"], "leave --count out"),
     "pause at 0": (["x", "--pause-at", "0", "--state", "t.safetensors"], "pause after step 0"),
     "pause behind": (

@@ -72,6 +72,9 @@ def make(task: Any, output: Output, machine: Machine, way: Way | None = None, sh
     """
     way = way or Way()
     files = replace(_files(output, task.count), state=_state(way, task.count))
+    for option, path in (("--latents-out", files.latents), ("--trace", files.trace)):
+        if files.state and path:
+            raise Refused(f"{option} is of a finished picture", "give it when the run goes on", option)
     task, shelf = (task, shelf) if shelf else named(task, machine)
     plan = task.plan(shelf.describe(task.model))
     files.probe()

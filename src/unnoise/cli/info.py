@@ -61,6 +61,8 @@ def _tensors(path: Path) -> dict[str, Any]:
     header = read_header(path)
     types = dict(Counter(e.dtype for e in header.tensors.values()).most_common())
     held = {"tensors": len(header.tensors), "types": types, "bytes": path.stat().st_size}
+    if "unnoise_state" in header.metadata:
+        return {"kind": "state", "path": str(path), **held, **_state(header.metadata["unnoise_state"])}
     if "record" in header.metadata:
         return {"kind": "sample", "path": str(path), **held, "record": _json(header.metadata["record"])}
     try:
@@ -68,6 +70,14 @@ def _tensors(path: Path) -> dict[str, Any]:
     except Refused:
         return {"kind": "tensors", "path": str(path), **held, **_unknown(header)}
     return {"kind": "model", "path": str(path), **asdict(describe(str(path.resolve()))), **held}
+
+
+def _state(text: str) -> dict[str, Any]:
+    """A paused run's step and record."""
+    said = _json(text)
+    if not isinstance(said, dict):
+        return {}
+    return {"step": said.get("step"), "level": said.get("level"), "record": _json(str(said.get("record")))}
 
 
 def _unknown(header: Header) -> dict[str, Any]:
