@@ -1,11 +1,11 @@
 """What sampler, guidance and events cost over bare network calls, on the shipped model.
 
-    python benchmarks/overhead.py [--rounds 15] [--threads 1] [--clock cpu]
+    python benchmarks/overhead.py [--rounds 5] [--threads 1] [--clock cpu]
 
-A run's own network calls are recorded, then made again with nothing around them; run and bare calls go by turns in one
-process. `steps` is from the first step's event to the last one's against the calls between: sampler, guidance and
-events. `whole` is all of the task against all calls: reading the prompts, noise, decoding and the record as well. A
-figure is the median of the rounds, the ratio the median of the rounds' ratios; on a busy machine `--threads 1 --clock
+A run's own network calls are recorded. Then it runs again, one step at a time, and after each step that step's calls
+are made with nothing around them, so that both see the same machine. `steps` is the median of the steps' ratios:
+sampler, guidance and events. `whole` adds what a picture takes beside its steps: reading the prompts, the first noise,
+decoding and the record, as a share of all its calls, the median of the rounds. On a busy machine `--threads 1 --clock
 cpu` counts processor time.
 """
 
@@ -34,66 +34,64 @@ REQUESTS: dict[str, dict[str, Any]] = {
 Clock = Callable[[], float]
 
 
-def run(task: Generate, shelf: Any, clock: Clock) -> tuple[float, float]:
-    """Seconds from the first step's event to the last one's, and of all."""
-    began, marks = clock(), list[float]()
+def recorded(task: Generate, shelf: Any) -> list[list[Any]]:
+    """The arguments of each network call of a run, by its steps."""
+    steps, calls = list[list[Any]](), list[Any]()
+    hook = shelf.model("emoji").denoiser.network.register_forward_pre_hook(lambda _, given: calls.append(given))
     for event in task.run(shelf):
         if isinstance(event, Progress):
-            marks.append(clock())
-    return marks[-1] - marks[0], clock() - began
-
-
-def recorded(task: Generate, shelf: Any) -> tuple[list[Any], int]:
-    """The arguments of each network call of a run, and how many calls the first step made."""
-    calls, first = list[Any](), 0
-    network = shelf.model("emoji").denoiser.network
-    hook = network.register_forward_pre_hook(lambda _, arguments: calls.append(arguments))
-    for event in task.run(shelf):
-        if isinstance(event, Progress) and not first:
-            first = len(calls)
+            steps.append(list(calls))
+            calls.clear()
     hook.remove()
-    return calls, first
+    return steps
 
 
-def bare(network: Any, calls: list[Any], first: int, clock: Clock) -> tuple[float, float]:
-    """The same calls alone: seconds of those after the first step, and of all."""
+def bare(network: Any, calls: list[Any], clock: Clock) -> float:
+    """Seconds of these calls alone."""
     began = clock()
     with torch.no_grad():
-        for arguments in calls[:first]:
+        for arguments in calls:
             network(*arguments)
-        middle = clock()
-        for arguments in calls[first:]:
-            network(*arguments)
-    ended = clock()
-    return ended - middle, ended - began
+    return clock() - began
+
+
+def compared(
+    task: Generate, shelf: Any, steps: list[list[Any]], clock: Clock
+) -> tuple[list[float], list[float], float]:
+    """Seconds of each step and of its bare calls, and of what is beside the steps."""
+    network = shelf.model("emoji").denoiser.network
+    ours, alone = list[float](), list[float]()
+    mark = clock()
+    for event in task.run(shelf):
+        ours.append(clock() - mark)
+        if isinstance(event, Progress):
+            alone.append(bare(network, steps[len(alone)], clock))
+        mark = clock()
+    last = ours.pop()  # decoding and the record
+    first = ours.pop(0) - alone.pop(0)  # reading the prompts and the first noise, with the first step
+    return ours, alone, last + first
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What stands around the network")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options = parser.parse_args()
     clock = perf_counter if options.clock == "wall" else process_time
     torch.set_num_threads(options.threads)
     shelf = library(device="cpu")
-    network = shelf.model("emoji").denoiser.network
-    print("| request | calls | bare ms | steps ms | over bare | bare ms, all | whole ms | over bare |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| request | calls | bare ms a step | with all ms | steps over bare | whole over bare |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name, fields in REQUESTS.items():
         task = Generate(prompt="a red apple", seed=0, **fields)
-        calls, first = recorded(task, shelf)
-        ours, alone = list[tuple[float, float]](), list[tuple[float, float]]()
-        for turn in range(options.rounds + 1):
-            for which in (0, 1) if turn % 2 else (1, 0):
-                found = run(task, shelf, clock) if which else bare(network, calls, first, clock)
-                (ours if which else alone).append(found)
-        row = f"| {name} | {len(calls)} "
-        for k in (0, 1):
-            over = median(a[k] / b[k] for a, b in zip(ours[1:], alone[1:], strict=True)) - 1
-            row += f"| {1000 * median(b[k] for b in alone[1:]):.1f} | {1000 * median(a[k] for a in ours[1:]):.1f} "
-            row += f"| {100 * over:+.1f} % "
-        print(row + "|", flush=True)
+        steps = recorded(task, shelf)
+        found = [compared(task, shelf, steps, clock) for _ in range(options.rounds)]
+        ours, alone = ([t for one in found for t in one[k]] for k in (0, 1))
+        ratio = median(a / b for a, b in zip(ours, alone, strict=True))
+        beside = median(rest / (sum(alone) * len(steps) / len(alone)) for _, alone, rest in found)
+        row = f"| {name} | {sum(map(len, steps))} | {1000 * median(alone):.2f} | {1000 * median(ours):.2f} "
+        print(f"{row}| {100 * (ratio - 1):+.2f} % | {100 * (ratio - 1 + beside):+.2f} % |", flush=True)
     print(f"\n{options.rounds} rounds, {options.threads} threads, {options.clock} time. {describe()}")
 
 

@@ -1,8 +1,9 @@
 """Measures a model on this machine, in a process of its own, so that its memory is what a run's would be.
 
-    python -m unnoise.cli._measure MODEL DEVICE DTYPE STARTED
+    python -m unnoise.cli._measure MODEL DEVICE DTYPE STARTED wall|cpu
 
-It prints one JSON object; `_rates` keeps it. A call is the median of several, since other work comes between.
+It prints one JSON object; `_rates` keeps it. A call is the median of several, since other work comes between; `cpu`
+counts the processor's time in place of the wall clock's, for benchmarks on a busy machine.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,8 +25,36 @@ BUDGET = 8.0
 """Seconds that calls may take; larger ones are left out once they are spent."""
 
 
+@dataclass(frozen=True)
+class Clock:
+    """Times work on a device.
+
+    Args:
+        device: whose work is waited for.
+        now: the time in seconds.
+    """
+
+    device: str
+    now: Callable[[], float]
+
+    def median(self, work: Callable[[], Any], times: int) -> tuple[float, float]:
+        """The median of several, after one that does not count, and what all took; fewer where one takes long."""
+        found, began = list[float](), self.now()
+        for _ in range(times + 1):
+            start = self.now()
+            work()
+            if self.device == "cuda":
+                import torch
+
+                torch.cuda.synchronize()
+            found.append(self.now() - start)
+            if len(found) > 3 and self.now() - began > BUDGET / 3:
+                break
+        return median(found[1:]), self.now() - began
+
+
 def main() -> None:
-    name, device, dtype, started = sys.argv[1:5]
+    name, device, dtype, started, which = sys.argv[1:6]
     import torch
 
     shelf = library({"measured": name}, device, dtype)
@@ -33,12 +63,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _run_once(shelf, model, Path(folder) / "x.png")
     base = peak(device)
-    bound, decoded = _bind_seconds(shelf, model, device), _decode_seconds(model, device)
+    clock = Clock(device, time.perf_counter if which == "wall" else time.process_time)
+    bound, decoded = _bind_seconds(shelf, model, clock), _decode_seconds(model, clock)
     points, spent = list[dict[str, Any]](), 0.0
     for batch, width, height in _sizes(model):
         if points and spent > BUDGET:
             break
-        seconds, took = _call_seconds(model, device, (batch, width, height))
+        seconds, took = _call_seconds(model, clock, (batch, width, height))
         spent += took
         points.append({"batch": batch, "width": width, "height": height, "seconds": seconds, "peak": peak(device)})
     found = {"start": ready, "bind": bound, "decode": decoded, "base": base, "points": points}
@@ -80,17 +111,17 @@ def _run_once(shelf: Shelf, model: Model, path: Path) -> None:
             save(path, event.pixels, event.record)
 
 
-def _bind_seconds(shelf: Shelf, model: Model, device: str) -> float:
+def _bind_seconds(shelf: Shelf, model: Model, clock: Clock) -> float:
     from unnoise.spacings import SPACINGS
     from unnoise.tasks._bind import bind
 
     plan = Generate(prompt=next(iter(model.description.classes), ""), model="measured", seed=0).plan(model.description)
     spacing = SPACINGS.make(plan.spacing) if plan.spacing else model.spacing
     trajectory = spacing(model.schedule, plan.steps, ())
-    return _median(lambda: bind(plan, model, shelf, trajectory, 1), device, 5)[0]
+    return clock.median(lambda: bind(plan, model, shelf, trajectory, 1), 5)[0]
 
 
-def _decode_seconds(model: Model, device: str) -> float:
+def _decode_seconds(model: Model, clock: Clock) -> float:
     """For each pixel of the picture."""
     import torch
 
@@ -99,10 +130,10 @@ def _decode_seconds(model: Model, device: str) -> float:
     about, codec = model.description, model.codec
     size = (1, codec.channels, about.height // codec.scale, about.width // codec.scale)
     x = torch.zeros(size, device=_device(model))
-    return _median(lambda: decoded(model, x), device, 3)[0] / (about.width * about.height)
+    return clock.median(lambda: decoded(model, x), 3)[0] / (about.width * about.height)
 
 
-def _call_seconds(model: Model, device: str, size: tuple[int, int, int]) -> tuple[float, float]:
+def _call_seconds(model: Model, clock: Clock, size: tuple[int, int, int]) -> tuple[float, float]:
     import torch
 
     from unnoise.core.trajectory import level_at
@@ -114,31 +145,11 @@ def _call_seconds(model: Model, device: str, size: tuple[int, int, int]) -> tupl
     denoise = model.denoiser.bind(one.map(lambda v: v.expand(batch, *v.shape[1:])))
     x = torch.randn(batch, codec.channels, height // codec.scale, width // codec.scale).to(_device(model))
     level = level_at(model.schedule, 0.5)
-    return _median(lambda: denoise(x, level), device, 15)
+    return clock.median(lambda: denoise(x, level), 15)
 
 
 def _device(model: Model) -> Any:
     return next(model.denoiser.parameters()).device
-
-
-def _median(work: Callable[[], Any], device: str, times: int) -> tuple[float, float]:
-    """The median of several, after one that does not count, and what all took; fewer where one takes long."""
-    found, began = list[float](), time.perf_counter()
-    for _ in range(times + 1):
-        start = time.perf_counter()
-        work()
-        _wait(device)
-        found.append(time.perf_counter() - start)
-        if len(found) > 3 and time.perf_counter() - began > BUDGET / 3:
-            break
-    return median(found[1:]), time.perf_counter() - began
-
-
-def _wait(device: str) -> None:
-    if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

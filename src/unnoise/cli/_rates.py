@@ -81,9 +81,10 @@ def rates(model: Path, digests: Sequence[str], device: str, dtype: str, again: b
     return made
 
 
-def measure(model: Path, device: str, dtype: str) -> dict[str, Any]:
+def measure(model: Path, device: str, dtype: str, clock: str = "wall") -> dict[str, Any]:
     """What `_measure` finds in a process of its own."""
-    command = [sys.executable, "-m", "unnoise.cli._measure", str(model.resolve()), device, dtype, repr(time.time())]
+    words = [str(model.resolve()), device, dtype, repr(time.time()), clock]
+    command = [sys.executable, "-m", "unnoise.cli._measure", *words]
     source = str(Path(__file__).parent.parent.parent)  # wherever this package was found from
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
