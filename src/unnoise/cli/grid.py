@@ -1,4 +1,4 @@
-"""Make pictures that differ in chosen settings: a labelled sheet, and a page with each one's settings and record."""
+"""Make pictures that differ in chosen settings: a labelled sheet, and a page with settings and records."""
 
 import os
 from contextlib import closing
