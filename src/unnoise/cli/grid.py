@@ -1,4 +1,4 @@
-"""Make pictures that differ in chosen settings: a labelled sheet, and a page with settings and records."""
+"""Make pictures that differ in chosen settings: a labelled sheet, and a page that shows them all."""
 
 import os
 from contextlib import closing
