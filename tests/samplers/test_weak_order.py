@@ -307,6 +307,26 @@ def test_er_sde_s_weights_are_the_authors_integrals(form):
     torch.testing.assert_close(last.x, levels[-1].alpha * y, rtol=1e-6, atol=1e-6)
 
 
+def test_sa_solver_draws_within_its_range_of_noise():
+    """By the level at which a step begins, from 50 down to 0.05 unless told otherwise; elsewhere it is the ODE."""
+    ratios, drawn = (60.0, 51.0, 49.0, 1.0, 0.051, 0.049, 0.01, 0.005), []
+    levels = tuple(level_of(SCHEDULES["exploding"], ratio) for ratio in ratios)
+
+    def noted(x, step, purpose="step"):
+        drawn.append(ratios[step])
+        return torch.zeros_like(x)
+
+    list(
+        SAMPLERS.make("sa_solver")(
+            Gaussian(),
+            State(torch.ones(1, 2).double(), levels[0]),
+            Trajectory(levels, SCHEDULES["exploding"], 1.0),
+            noted,
+        )
+    )
+    assert drawn == [49.0, 1.0, 0.051]
+
+
 @pytest.mark.parametrize(
     "spec",
     [
