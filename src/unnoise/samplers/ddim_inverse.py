@@ -7,7 +7,9 @@ it is at `to`; `iterations` then make it again at each x' so found, until the st
 
 A guess of the data can be put into the equation by the noise it leaves at `to` or at `now`. The first forgets what is
 wrong with the guess where there is little noise, the second where there is much; the guess at x itself is put in by
-the first, as published, but at alpha = 0, where x' says nothing of its data.
+the first, as published, but where alpha = 0 follows much noise, and no guess depends on x'. (A step to alpha = 0 from
+little noise has an inverse as well, but no noise: what sets x off from the data's mean, times 1 / sigma. There x is
+passed on.)
 """
 
 from __future__ import annotations
@@ -62,8 +64,7 @@ class DDIMInverse:
 
 def _raised(x: Tensor, now: Level, to: Level, data: Tensor, noise: Tensor, refined: bool) -> Tensor:
     """The x' that Euler's step takes to x, if this is its data guess and the noise that guess leaves in it."""
-    much = float(now.sigma) >= float(now.alpha) if refined else float(to.alpha) == 0
-    if much and not now.clean:
+    if float(now.sigma) >= float(now.alpha) and (refined or float(to.alpha) == 0):
         return to.mix(data, now.noise_in(x, data))
     return carried(x, now, to, noise, data)
 
