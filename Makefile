@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src -not -name '__pycache__' -not -name '*.pyc') pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format mutate bench clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -28,6 +28,9 @@ lint: .venv/dev .venv/installed ## format, lint, types and who imports whom
 format: .venv/dev ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+mutate: .venv/dev .venv/installed ## alter the mathematics in 240 places and count how many the tests notice; takes half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutate.py | tee benchmarks/results/mutate.txt
 
 bench: .venv/installed ## print a benchmark's table and keep it: make bench BENCH=startup
 	$(BIN)/python benchmarks/$(BENCH).py | tee benchmarks/results/$(BENCH).txt
