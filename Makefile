@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BENCH ?= startup
 
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Folders are listed too: their time changes when a file in them is deleted.
