@@ -228,3 +228,15 @@ def test_a_layer_that_is_not_there_is_refused(model):
 def test_a_guidance_that_does_not_fit_the_run_is_refused(model):
     with pytest.raises(Refused, match="2 scales of guidance are listed for 4 steps"):
         bind(planned(model, guidance="per_step:scales=3 2"), model, Shelf({}), Uniform()(model.schedule, STEPS), 1)
+
+
+def test_each_branch_has_its_own_words(model):
+    """The prompt's, the negative prompt's, and for the free branch none, whatever the negative prompt says."""
+    guided = bind(planned(model, guidance="perp_neg"), model, Shelf({}), Uniform()(model.schedule, STEPS), 1)
+    for branch, words in {"positive": "a red fox", "negative": "the moon", "free": ""}.items():
+        alone = bind(
+            planned(model, prompt=words, negative="", guidance=1), model, Shelf({}), Uniform()(model.schedule, STEPS), 1
+        )
+        expected = alone.branches["positive"].condition.tensors()
+        found = guided.branches[branch].condition.tensors()
+        assert all(torch.equal(found[name], expected[name]) for name in expected | found)
