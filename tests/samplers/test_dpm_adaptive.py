@@ -1,6 +1,7 @@
 """dpm_adaptive: errors follow the tolerance, at the cost its order promises; the ends of every path are met."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -128,3 +129,29 @@ def test_its_samples_run_alone_and_options_are_checked():
     for bad in ({"order": 1}, {"order": 4}, {"rtol": 0.0}, {"atol": -1.0}, {"h_init": 0.0}, {"accept_safety": 1.0}):
         with pytest.raises(Refused, match="dpm_adaptive"):
             DPMAdaptive(**bad)
+
+
+def test_the_rule_is_soederlind_s():
+    """Exponents (p + i + d) / k, -(p + 2 d) / k and d / k of the last errors' inverses, and a bounded growth."""
+    made = DPMAdaptive(order=2, pcoeff=0.3, icoeff=0.5, dcoeff=0.2)
+    expected = 1 + math.atan(1.5**0.5 * 0.7**-0.35 * 2.0**0.1 - 1)
+    assert made._growth(1.5, 0.7, 2.0) == pytest.approx(expected, rel=1e-12)
+    assert made._growth(1e9, 1.0, 1.0) < 1 + math.pi / 2 and made._growth(1e-9, 1.0, 1.0) > 0.2
+
+
+def test_the_last_two_errors_are_remembered_in_order():
+    states, *_ = run(DPMAdaptive(1e-3, 1e-4, dcoeff=0.1), Mixture(), noisy("linear"))
+    kept = [{k.partition(".")[2]: float(v.mean()) for k, v in s.memory.items()} for s in states]
+    assert len(kept) > 5 and len({k["inverse0"] for k in kept}) == len(kept)
+    assert all(b["inverse1"] == a["inverse0"] for a, b in itertools.pairwise(kept))
+
+
+@pytest.mark.parametrize("name", ["rectified", "cosine", "zero_terminal_snr"])
+@pytest.mark.parametrize("atol", [0.0078, 1e-4])
+def test_from_alpha_0_the_first_step_errs_by_half_of_atol_for_unit_variance(name, atol):
+    oracle, laid = Gaussian(0.7, 1.0), noisy(name)
+    x = oracle.at(laid.levels[0], quantiles(3, 1.0))
+    first = next(DPMAdaptive(atol=atol)(oracle, State(x, laid.levels[0]), laid, Seeds((0,))))
+    assert float(first.level.ratio) == pytest.approx(atol**-0.5, rel=1e-9)
+    off = (first.x - oracle.moved(x, laid.levels[0], first.level)).abs().max() / float(first.level.sigma)
+    assert float(off) == pytest.approx(atol / 2, rel=0.02)

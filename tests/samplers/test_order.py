@@ -319,3 +319,13 @@ def test_first_orders_are_euler_s(spec, name):
 def test_orders_that_are_none_are_refused(spec):
     with pytest.raises(Refused, match="has no order"):
         SAMPLERS.make(spec)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "lms" and not m.startswith("pndm")])
+def test_the_step_to_the_clean_level_is_the_guess(method):
+    """All but LMS and PNDM, whose own noise, extrapolated, is what their published last step takes."""
+    trajectory, oracle = Karras()(SCHEDULES["linear"], 9), Mixture()
+    begin = State(start(oracle, trajectory.levels[0]), trajectory.levels[0])
+    *_, last = SAMPLERS.make(method)(oracle, begin, trajectory, Seeds((0,)))
+    assert last.level.clean and last.data is not None
+    torch.testing.assert_close(last.x, last.data, rtol=1e-9, atol=1e-9)
