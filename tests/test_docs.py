@@ -57,7 +57,8 @@ def run(command: str, where: str) -> None:
     binaries = Path(sys.executable).parent
     if not (binaries / "unnoise").exists():
         pytest.skip("the command `unnoise` is not installed; `make test` installs it")
-    places = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    home = str(Path.cwd() / ".unnoise")  # presets and measurements of a person's own stay untouched
+    places = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "UNNOISE_HOME": home}
     done = subprocess.run(["bash", "-c", command], env=places, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{where}: {command}\n{done.stdout}{done.stderr}"
 
