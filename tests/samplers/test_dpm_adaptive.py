@@ -124,6 +124,14 @@ def test_float32_never_steps_on_the_spot():
     assert last.level is short.levels[1]
 
 
+def test_a_tolerance_that_would_take_for_ever_is_refused(monkeypatch):
+    monkeypatch.setattr("unnoise.samplers.dpm_adaptive.MOST", 7)
+    laid, x = noisy("scaled_linear"), quantiles(9) * 14.6
+    with pytest.raises(Refused, match="more than 7 steps"):
+        for state in DPMAdaptive(1e-9, 1e-9)(Mixture(), State(x, laid.levels[0], 20), laid, Seeds((0,))):
+            assert state.step <= 27
+
+
 def test_its_samples_run_alone_and_options_are_checked():
     assert alone(DPMAdaptive())
     for bad in ({"order": 1}, {"order": 4}, {"rtol": 0.0}, {"atol": -1.0}, {"h_init": 0.0}, {"accept_safety": 1.0}):

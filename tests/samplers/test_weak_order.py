@@ -263,6 +263,12 @@ def test_restart_counts_its_evaluations(steps, times, calls):
     assert len(made) == calls and [s.step for s in states] == list(range(1, steps + 1))
 
 
+def test_restart_refuses_rounds_without_end():
+    for times in (-1, 101, 10**22):
+        with pytest.raises(Refused, match="from 0 to 100"):
+            Restart(times=times)
+
+
 def test_restart_never_rises_above_where_the_run_began():
     """A picture noised to some strength keeps what that left of it."""
     trajectory = Karras(low=0.03, high=14.6)(SCHEDULES["exploding"], 20)

@@ -25,10 +25,10 @@ from unnoise.core.sampler import alone
 from unnoise.core.state import begin
 from unnoise.core.trajectory import Trajectory
 from unnoise.samplers import SAMPLERS
-from unnoise.spacings import SPACINGS
 from unnoise.tasks._bind import bind
 from unnoise.tasks._plan import Plan
 from unnoise.tasks._sample import GROUP
+from unnoise.tasks._sound import finite, laid
 from unnoise.weights.header import read_header
 from unnoise.weights.place import Place
 
@@ -164,8 +164,7 @@ def cost(plan: Plan, model_name: str, sketch: Sketch, device: str) -> Cost:
     """
     model = sketch.model(model_name)
     shape = (model.codec.channels, plan.height // model.codec.scale, plan.width // model.codec.scale)
-    spacing = SPACINGS.make(plan.spacing) if plan.spacing else model.spacing
-    trajectory = spacing(model.schedule, plan.steps, shape)
+    trajectory = laid(plan, model, shape)
     free = alone(SAMPLERS.make(plan.sampler))
     size = 1 if sketch.exact or device == "cpu" or free else GROUP
     groups = {size: len(plan.seeds) // size, len(plan.seeds) % size: 1}
@@ -199,7 +198,7 @@ def _calls(plan: Plan, model: Model, sketch: Sketch, trajectory: Trajectory, pic
     denoise = bind(plan, model, sketch, trajectory, pictures)
     # A small sample: what is called does not depend on its size, which the trajectory already knows.
     state = begin(trajectory, seeds.start((model.codec.channels, 8, 8)))
-    for _ in SAMPLERS.make(plan.sampler)(denoise, state, trajectory, seeds):
+    for _ in finite(SAMPLERS.make(plan.sampler)(denoise, state, trajectory, seeds), plan):
         pass
     return Counter(sketch.calls.counted)
 

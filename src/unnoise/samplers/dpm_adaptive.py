@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # In half log SNR. A step of the least length is taken whatever its error, which rounding may keep from falling; two
 # solutions of a step beyond the greatest, a tenfold fall of sigma / alpha, may agree by accident and both be wrong.
 SHORTEST, LONGEST = 1e-4, math.log(10)
+MOST = 10_000
+"""Steps of a run; a tolerance that asks for more would keep a person waiting for ever."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ class DPMAdaptive:
     def __call__(self, denoise: Denoise, state: State, trajectory: Trajectory, noise: Noise) -> Iterator[State]:
         ahead = [level for level in trajectory.levels if quieter(level, state.level)]
         last = next((level for level in reversed(ahead) if not level.clean), state.level)
+        end = state.step + MOST
         while quieter(last, state.level):
+            if state.step == end:
+                raise Refused(f"dpm_adaptive would take more than {MOST:,} steps", "raise rtol and atol", "sampler")
             data = denoise(state.x, state.level)
             if float(state.level.alpha) == 0:
                 to = _reached(trajectory, math.log(self.atol) / 2, last)

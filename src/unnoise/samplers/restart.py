@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from unnoise.core.level import Level
     from unnoise.core.noise import Noise
 
+MOST = 100
+"""Rounds; the paper's longest runs have some twenty."""
+
 
 @dataclass(frozen=True)
 class Restart:
@@ -43,10 +46,10 @@ class Restart:
     s_noise: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.low < self.high or self.times < 0:
+        if not 0 < self.low < self.high or not 0 <= self.times <= MOST:
             raise Refused(
                 f"restart cannot go {self.times} times from {self.low:g} up to {self.high:g}",
-                "low lies above 0 and below high, and times is 0 or more",
+                f"low lies above 0 and below high, and times is from 0 to {MOST}",
                 "sampler",
             )
 

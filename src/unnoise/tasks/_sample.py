@@ -14,9 +14,9 @@ from unnoise.core.sampler import alone
 from unnoise.core.state import Paused, State, begin
 from unnoise.media.image import pixels_sha256, to_bytes
 from unnoise.samplers import SAMPLERS
-from unnoise.spacings import SPACINGS
 from unnoise.tasks._bind import bind
 from unnoise.tasks._plan import Plan
+from unnoise.tasks._sound import finite, laid
 from unnoise.tasks._start import fitting, going_on, guarded
 from unnoise.tasks._work import Way, Work, record
 
@@ -26,9 +26,8 @@ GROUP = 8
 def sample(plan: Plan, task: Any, library: Library, start: Paused | None = None) -> Iterator[Event]:
     """Run a plan, group by group, in flat memory; from a paused run's state where one is given."""
     model = library.model(task.model)
-    spacing = SPACINGS.make(plan.spacing) if plan.spacing else model.spacing
     shape = _shape(plan, model)
-    work = Work(plan, task, model, spacing(model.schedule, plan.steps, shape), library, start)
+    work = Work(plan, task, model, laid(plan, model, shape), library, start)
     if start is not None:
         fitting(start.state, model, shape, work.trajectory)
     first = 0
@@ -75,7 +74,7 @@ def _states(work: Work, state: State, seeds: tuple[int, ...]) -> Iterator[State]
     denoise = bind(work.plan, work.model, work.library, work.trajectory, len(seeds)).resumed(state)
     sampler = SAMPLERS.make(work.plan.sampler)
     states = sampler(denoise, state, work.trajectory, Seeds(seeds))
-    for state in states if work.start is None else guarded(states):
+    for state in finite(states if work.start is None else guarded(states), work.plan):
         yield denoise.kept(state)
 
 
