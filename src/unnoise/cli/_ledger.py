@@ -75,11 +75,16 @@ def locked(folder: Path) -> Generator[bool]:
     Raises:
         Refused: another batch is writing into it.
     """
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:  # not through a link, which would make a file elsewhere
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    except OSError as error:
+        what = f"cannot lock {folder} ({error.strerror}: {LOCK})"
+        raise Refused(what, "remove that, or give another --out", "out") from None
     try:
         _take(handle, folder)
         for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder of that name is none of ours
+                path.unlink()
         yield (folder / NAME).exists()
     finally:
         os.close(handle)
@@ -100,19 +105,22 @@ def _read(path: Path) -> Ledger | None:
     if not path.exists():
         return None
     try:
+        if not path.is_file():  # a pipe of that name would never end
+            raise ValueError
         found = json.loads(path.read_text(encoding="utf-8"))
         if found.pop("unnoise_batch") != 1:
             raise ValueError
         lines = {int(e["line"]): (str(e["request"]), int(e["seed"])) for e in found.pop("lines")}
+        found["models"] = dict(found.get("models") or {})
         return Ledger(found, lines)
-    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except (OSError, ArithmeticError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
         raise Refused(f"{path} is no batch's", "give another --out", "out") from None
 
 
 def _same_settings(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
     for name, value in new.items():
         if name == "models":
-            before = cast(dict[str, Any], old.get("models") or {})
+            before = cast(dict[str, Any], old["models"])
             changed = [m for m in value if m in before and before[m] != value[m]]
             if changed:
                 what = f"the model '{changed[0]}' has changed since {folder} was begun"
@@ -124,7 +132,7 @@ def _same_settings(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path)
 
 
 def _joined(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    return {**old, **new, "models": {**(old.get("models") or {}), **new["models"]}}
+    return {**old, **new, "models": {**old.get("models", {}), **new["models"]}}
 
 
 def _seed(task: Generate) -> int:

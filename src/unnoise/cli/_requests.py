@@ -115,7 +115,9 @@ def _json_row(line: str) -> Row:
     if len(line) > LINE:
         return Refused(f"it has more than {LINE} characters", "split it")
     try:
-        found = json.loads(line)
+        found = json.loads(line, object_pairs_hook=_once)
+    except Refused as refused:
+        return refused
     except (ValueError, RecursionError) as error:
         return Refused(f"it is no JSON ({str(error)[:80]})", 'write an object, such as {"prompt": "a red fox"}')
     if not isinstance(found, dict):
@@ -123,14 +125,27 @@ def _json_row(line: str) -> Row:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _twice()
+    return found
+
+
+def _twice() -> Refused:
+    return Refused("it gives a field twice", "give it once")
+
+
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, Row]]:
+    csv.field_size_limit(LINE)
     table = csv.reader(io.StringIO(text, newline=""), strict=True)
     last, names = 0, list[str]()
     while True:
         try:
             cells = next(table, None)
         except csv.Error as error:
-            yield last + 1, Refused(f"it is no CSV ({error})", "quote a cell that holds commas, quotes or lines")
+            what = f"it is no CSV ({error}), and nothing from there on is read"
+            yield last + 1, Refused(what, "quote a cell that holds commas, quotes or lines")
             return
         first, last = last + 1, table.line_num
         if cells is None:
@@ -159,7 +174,7 @@ def _line(number: int, row: Row) -> Line:
         given = [(check_name(key), value) for key, value in row.items()]
         values = {name: _value(name, value) for name, value in given}
         if len(values) < len(given):
-            raise Refused("it gives a field twice", "give it once")
+            raise _twice()
         if "prompt" not in values:
             raise Refused("it has no prompt", "give it one", "prompt")
         return Line(number, Generate(**values))

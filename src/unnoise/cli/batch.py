@@ -21,6 +21,9 @@ from unnoise.core.error import Refused
 from unnoise.core.event import Event, Progress, Result
 from unnoise.tasks.generate import Generate
 
+MOST = 1_000_000
+"""Pictures of one batch, each of which it keeps in mind."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -68,6 +71,8 @@ def command(args: list[str]) -> int:
     if faults and not asked.keep_going:
         raise _named(source, faults)
     tasks = {line.number: line.task for line in lines if line.task}
+    if (total := sum(task.count for task in tasks.values())) > MOST:
+        raise Refused(f"{source} asks for {total:,} pictures", f"split it: at most {MOST:,} at a time", "count")
     places.probe(folder)
     with ledger.locked(places.made(folder)) as begun:
         settings = _settings(asked, known)
@@ -129,7 +134,7 @@ def _pictures(number: int, task: Generate, first: int, folder: Path, format: str
 def _run(asked: Asked, source: Path, shelf: Shelf, pictures: list[Picture]) -> tuple[int, int, list[Line]]:
     """Make what is missing: how many that were, how many were there, and the lines that failed on the way."""
     show = Show(Output(out=asked.out, format=asked.format, json=asked.json, quiet=asked.quiet), len(pictures))
-    missing = [(place, p) for place, p in enumerate(pictures) if not p.path.exists()]
+    missing = [(place, p) for place, p in enumerate(pictures) if not p.path.is_file()]
     made, late = 0, list[Line]()
     try:
         for (number, _), run in groupby(enumerate(missing), lambda e: (e[1][1].number, e[1][0] - e[0])):
