@@ -209,3 +209,46 @@ def test_what_cannot_be_gone_by_is_refused_and_leaves_no_trace(generate, folder,
     args, said = REFUSED[case]
     assert said in generate(*[str(tiny_model) if a == "MODEL" else a for a in args]).refusal()
     assert files(folder) == before
+
+
+def retold(name, **fields):
+    """The picture with a record that a stranger has changed."""
+    values = json.loads(read_record(name).json()) | fields
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("unnoise", json.dumps(values))
+    Image.open(name).save("told.png", pnginfo=chunks)
+
+
+def test_no_record_has_a_file_of_this_machine_opened_or_told(unnoise, generate, fox, folder, monkeypatch):
+    """A path in a guidance, wherever the record has one, is refused before it is looked at."""
+    record = json.loads(read_record("fox.png").json())
+    spec = f"auto:scale=2, model = {folder}/secret.safetensors"
+    asked = record["request"] | {"guidance": spec, "negative": ""}
+    looked = []
+    is_file = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path: looked.append(path.name) or is_file(path))
+    for changed in ({"guidance": spec}, {"request": asked}, {"past": [{"request": asked, "until": 1}]}):
+        retold("fox.png", **changed)
+        for words in (["replay", "told.png"], ["generate", "--refine", "told.png", "--steps", 9]):
+            assert "names another model by a path" in unnoise(*words).refusal()
+    retold("fox.png", guidance=spec)
+    assert "names another model by a path" in generate("--like", "told.png").refusal()
+    assert "secret.safetensors" not in looked
+    assert generate("--like", "told.png", "--guidance", 3, "--out", "x.png").code == 0
+
+
+def test_a_guidance_s_own_file_goes_by_its_name_as_the_model_s_does(unnoise, generate, folder, tiny_model):
+    """No path in the picture, and two files of one name are kept apart."""
+    (folder / "a").mkdir()
+    (folder / "a" / "tiny.safetensors").write_bytes(tiny_model.read_bytes())
+    spec = "auto:model=a/tiny.safetensors,scale=3"
+    made = generate("x", "--model", "tiny", "--seed", 1, "--guidance", spec, "--out", "x.png")
+    assert made.code == 0, made.err
+    record = read_record("x.png")
+    assert record.guidance == "auto:model=tiny-2,scale=3" and "a/tiny" not in record.json()
+    assert unnoise("preset", "save", "mine", "--model", "tiny", "--guidance", spec).code == 0
+    kept = json.loads((folder.parent / "home" / "presets" / "mine.json").read_text())
+    assert kept["request"]["guidance"] == f"auto:model={folder}/a/tiny.safetensors,scale=3"
+    (folder / "r.jsonl").write_text(json.dumps({"prompt": "x", "model": "tiny", "seed": 1, "guidance": spec}))
+    assert unnoise("batch", "r.jsonl", "--out", "many").code == 0
+    assert torch.equal(read("many/000001-x-1.png"), read("x.png"))

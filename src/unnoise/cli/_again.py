@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unnoise.catalogue import Shelf, find, library
 from unnoise.cli._options import Machine
+from unnoise.cli._shelf import refuse_paths
 from unnoise.cli._sources import model_of
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
@@ -84,6 +85,7 @@ class Replays:
             Refused: it cannot be made again here.
         """
         record, altered = picture.record, _altered(picture)
+        refuse_paths(record)
         shelf, moved = self._library(record)
         causes = [*altered, *_weights(record, shelf), *moved]
         try:

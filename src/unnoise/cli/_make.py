@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unnoise.catalogue import Shelf, is_path, library
+from unnoise.catalogue import Shelf
 from unnoise.cli import _places as places
 from unnoise.cli._options import Machine, Output, Pause
+from unnoise.cli._shelf import shelved
 from unnoise.cli._show import Bar, note, say, say_json
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
@@ -134,12 +135,9 @@ def _reached(event: Progress, pause: Pause) -> bool:
 
 
 def named(task: Any, machine: Machine) -> tuple[Any, Shelf]:
-    """The request by its model's name, and the library that knows it: no picture tells where a user's files are."""
-    models = {}
-    if is_path(task.model):
-        models = {Path(task.model).stem: task.model}
-        task = replace(task, model=Path(task.model).stem)
-    return task, library(models, machine.device, machine.dtype, machine.exact)
+    """The request by its models' names, and the library that knows them."""
+    (task,), shelf = shelved([task], machine)
+    return task, shelf
 
 
 def _files(output: Output, count: int) -> Files:

@@ -1,19 +1,68 @@
-"""Several requests and the library that knows their models: no picture tells where a user's files are."""
+"""Requests and the library that knows their models: no picture tells where a user's files are."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from unnoise.catalogue import Shelf, is_path, library
 from unnoise.cli._options import Machine
+from unnoise.core.error import Refused
+from unnoise.guidances import GUIDANCES
+from unnoise.media.record import Record
 from unnoise.tasks.generate import Generate
 
 
 def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate], Shelf]:
-    """The requests by their models' names: a file goes by its stem, numbered where another one has the same."""
-    names: dict[str, str] = {}
-    for file in sorted({task.model for task in tasks if is_path(task.model)}):
-        same = sum(Path(other).stem == Path(file).stem for other in names)
-        names[file] = f"{Path(file).stem}-{same + 1}" if same else Path(file).stem
-    found = [replace(task, model=names.get(task.model, task.model)) for task in tasks]
+    """The requests by their models' names, those of their guidances too.
+
+    A file goes by its stem, numbered where that is another one's already.
+    """
+    used = {name for task in tasks for name in (task.model, *others(task.guidance))}
+    names, taken = dict[str, str](), {name for name in used if not is_path(name)}
+    for file in sorted(name for name in used if is_path(name)):
+        stem = Path(file).stem
+        names[file] = next(n for k in count(1) if (n := stem if k == 1 else f"{stem}-{k}") not in taken)
+        taken.add(names[file])
+    found = [_called(task, names) for task in tasks]
     return found, library({n: f for f, n in names.items()}, machine.device, machine.dtype, machine.exact)
+
+
+def others(guidance: str | float | None) -> tuple[str, ...]:
+    """The other models that a guidance names; none where it is no sound one, which the plan will tell."""
+    try:
+        return tuple(b.model for b in GUIDANCES.make(str(guidance)).branches.values() if b.model)
+    except Refused:  # a number is no guidance's name, either
+        return ()
+
+
+def refuse_paths(record: Record, way: bool = True) -> None:
+    """See that what a record tells of guidances, and it may be a stranger's, names no file of this machine.
+
+    Args:
+        way: whether the guidances of the requests that led to the picture count, too.
+    Raises:
+        Refused: it does.
+    """
+    requests = (record.request, *(leg["request"] for leg in record.past)) if way else ()
+    told = (record.guidance, *(request.get("guidance") for request in requests))
+    if any(is_path(name) for guidance in told for name in others(guidance)):
+        what = "the picture's record names another model by a path, which may be any file's"
+        raise Refused(what, "give --guidance with a model that you have", "guidance")
+
+
+def renamed(guidance: str, name: str, other: str) -> str:
+    """The guidance with another name for one of its models."""
+    return re.sub(rf"=\s*{re.escape(name)}\s*(?=,|$)", lambda _: f"={other}", guidance)
+
+
+def _called(task: Generate, names: dict[str, str]) -> Generate:
+    guidance = task.guidance
+    for file in _paths(guidance):
+        guidance = renamed(str(guidance), file, names[file])
+    return replace(task, model=names.get(task.model, task.model), guidance=guidance)
+
+
+def _paths(guidance: str | float | None) -> Iterator[str]:
+    return filter(is_path, others(guidance))

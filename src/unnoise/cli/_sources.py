@@ -9,6 +9,7 @@ from unnoise.catalogue import describe, holding, is_path, models
 from unnoise.cli import _presets as presets
 from unnoise.cli._places import user_path
 from unnoise.cli._request import HIDDEN, Source
+from unnoise.cli._shelf import refuse_paths
 from unnoise.core.error import Refused
 from unnoise.media.record import Record
 from unnoise.samplers import SAMPLERS
@@ -107,13 +108,15 @@ def recorded(record: Record, said: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that ask for a record's picture again, every default filled in.
 
     Raises:
-        Refused: its model is not here by its name or its weights, and no other is given.
+        Refused: its model is not here by its name or its weights, and no other is given; or its guidance names a file.
     """
     found = {k: v for k, v in record.request.items() if k in _known() and fits(Generate, k, v)}
     found |= {"sampler": record.sampler, "guidance": record.guidance, "seed": record.seed, "count": 1}
     found |= {"width": record.width, "height": record.height, "model": said.get("model") or model_of(record)}
     if record.spacing:
         found["spacing"] = record.spacing
+    if "guidance" not in said:
+        refuse_paths(record, way=False)
     return found
 
 
@@ -184,4 +187,5 @@ def _refine(word: str, said: Mapping[str, Any]) -> Base:
         raise Refused(f"{path} has no record to go on from", "name a picture as unnoise wrote it", "refine")
     if record.task != "generate":
         raise Refused(f"{path} was made by '{record.task[:40]}', which cannot be refined", "make it again", "refine")
+    refuse_paths(record)
     return Base({k: v for k, v in recorded(record, said).items() if k != "steps"}, draft=record)

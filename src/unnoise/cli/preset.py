@@ -9,6 +9,7 @@ from unnoise.cli import _presets as presets
 from unnoise.cli._options import Said
 from unnoise.cli._parse import parse
 from unnoise.cli._request import WORDS, given, merged
+from unnoise.cli._shelf import others, renamed
 from unnoise.cli._show import say, say_json
 from unnoise.core.error import Refused
 
@@ -67,7 +68,9 @@ def _save(args: list[str]) -> None:
     if not values:
         raise Refused("there is nothing to keep", "give some of the options of 'unnoise generate'", "preset")
     if is_path(str(values.get("model", ""))):
-        values["model"] = str(Path(values["model"]).expanduser().absolute())
+        values["model"] = _absolute(values["model"])
+    for file in filter(is_path, others(values.get("guidance"))):
+        values["guidance"] = renamed(values["guidance"], file, _absolute(file))
     task = merged(values, {"prompt": ""})
     task.plan(describe(task.model))  # refuses what no run could honour, while the user is here
     path = presets.save(name, values)
@@ -75,6 +78,11 @@ def _save(args: list[str]) -> None:
         say_json(event="preset", name=name, path=str(path), request=values)
     else:
         say(str(path))
+
+
+def _absolute(path: str) -> str:
+    """A model's file as it is found from any folder."""
+    return str(Path(path).expanduser().absolute())
 
 
 def _list(args: list[str]) -> None:

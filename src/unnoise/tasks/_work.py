@@ -69,7 +69,8 @@ def weights(guidance: str, model: Description, library: Library) -> dict[str, st
     """Every file of weights with a part in a picture -> its sha256: those of a guidance's other models, too."""
     found = dict(model.files)
     for name in others(guidance):
-        found |= {k: v for k, v in library.describe(name).files.items() if k not in found}
+        for file, digest in library.describe(name).files.items():
+            found[file if found.get(file, digest) == digest else f"{name}/{file}"] = digest
     return found
 
 
