@@ -32,7 +32,15 @@ from machine import describe
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "unnoise"
 FOLDERS = ("core", "samplers")
-WIDE = ("core", "spacings", "guidances", "tasks", "parity", "samplers/test_resume.py", "samplers/test_moments.py")
+WIDE = (
+    "core",
+    "spacings",
+    "guidances",
+    "samplers/test_resume.py",
+    "parity/test_k_diffusion.py",
+    "nn",
+    "tasks/test_bind.py",
+)
 GOAL = 0.95
 QUIET = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 
