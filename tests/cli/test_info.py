@@ -6,6 +6,7 @@ import struct
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from unnoise.weights.store import write_tensors
 
@@ -133,3 +134,13 @@ def test_telling_loads_no_torch(process, folder, name):
     loaded = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
     ended = process("info", name, before=loaded)
     assert (ended.code, ended.err) == (0, "False\n")
+
+
+@pytest.mark.parametrize("odd", ["NaN", "1e999", "[" * 400 + "]" * 400, '{"a":' * 900 + "1" + "}" * 900])
+def test_json_that_cannot_be_told_again_is_told_as_text(unnoise, folder, odd):
+    chunks = PngInfo()
+    chunks.add_text("unnoise", f'{{"levels": {odd}}}')
+    Image.new("RGB", (8, 8)).save(folder / "x.png", pnginfo=chunks)
+    ended = unnoise("info", "x.png", "--json")
+    assert ended.code == 0 and json.loads(ended.out, parse_constant=pytest.fail)["record"].startswith('{"levels"')
+    assert unnoise("info", "x.png").code == 0

@@ -1,6 +1,7 @@
 """`unnoise preset`: settings under a name, whole or not at all, and which of two settings counts."""
 
 import json
+import os
 
 import pytest
 
@@ -125,3 +126,13 @@ def test_presets_load_no_torch(process, tiny_model):
     for args in (("save", "x", "--model", str(tiny_model), "--steps", "3"), ("list",), ("show", "x"), ("delete", "x")):
         ended = process("preset", *args, before=loaded)
         assert (ended.code, ended.err) == (0, "False\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_a_device_in_its_place_is_not_waited_for(unnoise, home, make):
+    (home / "presets").mkdir(parents=True)
+    make(home / "presets" / "odd.json")
+    assert "is damaged" in unnoise("preset", "show", "odd").refusal()
+    assert "is damaged" in unnoise("preset", "list").out
+    assert unnoise("preset", "delete", "odd").code == 0

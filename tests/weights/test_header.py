@@ -1,6 +1,7 @@
 """Headers of safetensors files: what is read, and that nothing a stranger writes gets through or breaks the reader."""
 
 import json
+import os
 import struct
 
 import pytest
@@ -158,3 +159,11 @@ def test_any_json_is_read_or_refused(tmp_path, content):
         read_header(path)
     except Refused as refused:
         assert str(refused)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make):
+    make(tmp_path / "x.safetensors")
+    with pytest.raises(Refused, match="a folder, a pipe or a device"):
+        read_header(tmp_path / "x.safetensors")

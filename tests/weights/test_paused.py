@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -162,3 +163,11 @@ def test_damage_anywhere_is_refused(tmp_path_factory, data):
         assert len(str(refused)) < 600
     else:  # a letter of the record's own texts, which its seal tells of, or of the level, which the model tells of
         assert torch.equal(found.state.x, X) and not cut
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make):
+    make(tmp_path / "x.safetensors")
+    with pytest.raises(Refused, match="a pipe or a device"):
+        read(tmp_path / "x.safetensors")

@@ -50,9 +50,13 @@ def load(name: str) -> dict[str, Any]:
     """
     path = _path(name)
     try:
-        if path.stat().st_size > LARGEST:
+        if path.exists() and not path.is_file():  # a pipe or a device, which would never end
             raise ValueError
-        said: Any = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise ValueError
+        said: Any = json.loads(data)
         version, values = said["unnoise"], dict(said["request"])
     except FileNotFoundError:
         raise _missing(name) from None

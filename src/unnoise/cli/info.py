@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from unnoise.cli._places import user_path
 from unnoise.cli._show import say, say_json
 from unnoise.core.error import Refused
 from unnoise.weights.header import Header, read_header
+
+DEEPEST = 100
+"""Brackets within brackets of JSON that is shown as such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +142,19 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    """What a stranger's file says in JSON; the text as it is where it is none."""
+    """What a stranger's file says in JSON; the text as it is where it is none, or none that can be told again."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        json.dumps([[[found]]], allow_nan=False)  # NaN is read, though no JSON; so is what nests too deep to show
+        return found if _depth(text) <= DEEPEST else text[:1000]
     except (ValueError, RecursionError):
         return text[:1000]
+
+
+def _depth(text: str) -> int:
+    """How deep its brackets nest at the most; those within strings count, too."""
+    steps = (1 if c in "[{" else -1 for c in text if c in "[]{}")
+    return max(accumulate(steps), default=0)
 
 
 def _lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:

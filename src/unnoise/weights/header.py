@@ -50,6 +50,8 @@ def read_header(path: Path) -> Header:
         Refused: the file is missing, cut short, or no safetensors file.
     """
     try:
+        if path.exists() and not path.is_file():  # opening a pipe could wait for ever
+            raise Refused(f"cannot read {path}", "it is a folder, a pipe or a device; name a file", "model")
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             size = path.stat().st_size

@@ -88,6 +88,8 @@ def read(path: Path) -> tuple[Paused, str]:
 
 def _check_length(path: Path) -> None:
     """Reading the names of a million tensors would take a minute: a state has a record and few names."""
+    if not path.is_file():  # which reading the header will tell of, too
+        return
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
