@@ -136,3 +136,18 @@ def test_a_pipe_or_a_device_in_its_place_is_not_waited_for(unnoise, home, make):
     assert "is damaged" in unnoise("preset", "show", "odd").refusal()
     assert "is damaged" in unnoise("preset", "list").out
     assert unnoise("preset", "delete", "odd").code == 0
+
+
+def test_a_stranger_s_preset_cannot_move_the_cursor(unnoise, home):
+    (home / "presets").mkdir(parents=True)
+    text = json.dumps({"unnoise": 1, "request": {"prompt": "\x1b[2J\nx"}})
+    (home / "presets" / "odd.json").write_text(text)
+    for words in (["show", "odd"], ["list"]):
+        ended = unnoise("preset", *words)
+        assert ended.code == 0 and len(ended.lines) == 1 and ended.lines[0].isprintable()
+
+
+def test_a_home_that_cannot_be_written_to_is_named_as_people_set_it(unnoise, tmp_path, monkeypatch, tiny_model):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("UNNOISE_HOME", str(tmp_path / "file" / "x"))
+    assert "UNNOISE_HOME" in unnoise("preset", "save", "x", "--model", tiny_model, "--steps", 2).refusal()

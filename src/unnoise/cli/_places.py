@@ -126,7 +126,8 @@ def made(folder: Path, option: str = "out") -> Path:
 
 def _shut(folder: Path, error: Exception, option: str) -> Refused:
     why = getattr(error, "strerror", None) or str(error)
-    return Refused(f"cannot write into {folder} ({why})", f"name another folder with --{option}", option)
+    other = "set UNNOISE_HOME to another folder" if option == "home" else f"name another folder with --{option}"
+    return Refused(f"cannot write into {folder} ({why})", other, option)
 
 
 def slug(title: str) -> str:
