@@ -216,3 +216,13 @@ def test_a_sheet_that_would_be_too_large(grid, folder):
         "steps=1,2,3,4,5,6,7,8,9",
     ).refusal()
     assert "pictures" in refused and files(folder) == []
+
+
+@pytest.mark.parametrize("count", [-1, 0, 4097, 10**9])
+def test_counts_that_are_none_or_without_end(unnoise, tiny_model, count):
+    assert "from 1 to 4,096" in unnoise("grid", "x", "--model", tiny_model, f"--count={count}").refusal()
+
+
+def test_values_without_end(unnoise, tiny_model):
+    many = "seed=" + ",".join(map(str, range(300_000)))
+    assert "300,000 values" in unnoise("grid", "x", "--model", tiny_model, "--vary", many).refusal()

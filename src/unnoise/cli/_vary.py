@@ -101,6 +101,8 @@ def _parted(text: str) -> Iterator[str]:
 
 
 def _axis(name: str, words: list[str]) -> Axis:
+    if len(words) > MOST:
+        raise Refused(f"--vary gives {name} {len(words):,} values", f"vary less: at most {MOST:,}", "vary")
     twice = next((word for k, word in enumerate(words) if word in words[:k]), None)
     if twice is not None:
         raise Refused(f"--vary gives {name} {twice[:60]!r} twice", "give it once", "vary")

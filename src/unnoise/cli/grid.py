@@ -16,11 +16,11 @@ from unnoise.cli._sheet import Made, Sheet, keep
 from unnoise.cli._shelf import shelved
 from unnoise.cli._show import note
 from unnoise.cli._sources import base
-from unnoise.cli._vary import Axis, Cell, axes, cells, collected
+from unnoise.cli._vary import MOST, Axis, Cell, axes, cells, collected
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress
 from unnoise.media.container import PIXELS
-from unnoise.tasks._plan import Plan
+from unnoise.tasks._plan import Plan, check_number
 from unnoise.tasks.generate import Generate
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _request(asked: Any, varied: tuple[Axis, ...]) -> tuple[Generate, tuple[str,
 
 def _with_seeds(found: tuple[Axis, ...], task: Generate) -> tuple[tuple[Axis, ...], Generate]:
     """Several pictures of one request are an axis of seeds; all others share one seed."""
+    check_number(task.count, 1, MOST, "count")
     varied = any(axis.field == "seed" for axis in found)
     if varied and (task.count > 1 or task.seed is not None):
         which = "--count" if task.count > 1 else "--seed"
