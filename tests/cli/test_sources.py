@@ -89,6 +89,47 @@ def test_like_a_sampler_of_another_program_that_we_lack(generate, folder):
     assert read_record("x.png").sampler == "euler"
 
 
+SIZED = "a castle\nSteps: 3, Sampler: Euler, CFG scale: 5, Seed: 11, Size: {}"
+
+
+@pytest.mark.parametrize("size", ["512x400", "24x401", "8x9"])
+def test_a_size_that_the_model_here_cannot_make_is_left_to_it(generate, folder, size):
+    infotext(SIZED.format(size))
+    ended = generate("--like", "other.png", "--model", "tiny", "--out", "x.png")
+    assert ended.code == 0 and f"size {size}, which 'tiny' cannot make" in ended.err
+    assert (read_record("x.png").width, read_record("x.png").height) == (16, 16)
+    assert generate("--like", "other.png", "--model", "tiny", "--width", 24, "--out", "x.png").code == 0
+    assert (read_record("x.png").width, read_record("x.png").height) == (24, 16)
+    ended = generate("--like", "other.png", "--model", "tiny", "--width", 24, "--height", 24, "--out", "x.png")
+    assert ended.code == 0 and "size" not in ended.err
+
+
+def test_a_size_that_is_asked_for_is_not_forgiven(generate, folder):
+    infotext(SIZED.format("24x16"))
+    assert "width 25" in generate("--like", "other.png", "--model", "tiny", "--width", 25).refusal()
+
+
+def test_settings_written_as_json_are_not_read_as_text(generate, folder):
+    infotext(
+        '{"prompt": "a castle", "negative_prompt": "(bad art:1.4), (name:1.2), (amateur:1.3), ugly", "steps": 3, '
+        '"version": "Fooocus v2.2", "sampler": "euler", "scheduler": "karras", "base_model": ""}'
+    )
+    ended = generate("--like", "other.png", "--model", "tiny", "--out", "x.png")
+    assert ended.code == 0 and "Fooocus" in ended.err and "not taken over" not in ended.err
+
+
+@pytest.mark.parametrize(("strength", "told"), [(0.87, True), (1, False)])
+def test_a_variation_s_strength_is_named_among_what_is_lost(generate, folder, strength, told):
+    sampler = {"seed": 3, "steps": 3, "cfg": 4, "sampler_name": "euler", "scheduler": "karras", "denoise": strength}
+    words = {"class_type": "CLIPTextEncode", "inputs": {"text": "a castle"}}
+    graph = {"1": words, "2": {"class_type": "KSampler", "inputs": {**sampler, "positive": ["1", 0]}}}
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("prompt", json.dumps(graph))
+    Image.new("RGB", (8, 8)).save("other.png", pnginfo=chunks)
+    ended = generate("--like", "other.png", "--model", "tiny", "--out", "x.png")
+    assert ended.code == 0 and ("strength 0.87" in ended.err) == told
+
+
 def test_an_old_name_of_sampler_and_spacing_in_one(generate, folder):
     infotext("a castle\nSteps: 3, Sampler: DPM++ 2M Karras, CFG scale: 5, Seed: 11, Size: 24x16")
     assert generate("--like", "other.png", "--model", "tiny", "--out", "x.png").code == 0

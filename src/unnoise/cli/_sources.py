@@ -14,6 +14,7 @@ from unnoise.core.error import Refused
 from unnoise.media.record import Record
 from unnoise.samplers import SAMPLERS
 from unnoise.spacings import SPACINGS
+from unnoise.tasks._plan import check_side
 from unnoise.tasks._request import fits
 from unnoise.tasks.generate import Generate
 
@@ -142,6 +143,7 @@ def model_of(record: Record) -> str:
 
 def _foreign(found: Any, texts: Mapping[str, str], said: Mapping[str, Any]) -> Base:
     """Another program's settings, as far as they mean something here."""
+    from unnoise.media.foreign._told import table
     from unnoise.media.infotext import parse_parameters
 
     values, lost = dict[str, Any](found.request()), list[str]()
@@ -153,15 +155,38 @@ def _foreign(found: Any, texts: Mapping[str, str], said: Mapping[str, Any]) -> B
                 head, _, last = str(values[name]).rpartition(" ")
                 if not (name == "sampler" and head and last.lower() in SPACINGS.names and _resolves(head)):
                     lost.append(f"{name} {str(values.pop(name))[:40]!r}")
-    keys = parse_parameters(texts.get("parameters", ""))
+    text = texts.get("parameters", "")
+    keys = {} if table(text) else parse_parameters(text)
     lost += [f"{k} {v[:40]!r}" for k, v in keys.items() if k not in _TAKEN | _MODEL and v]
+    if found.strength not in (None, 1) and "Denoising strength" not in keys:
+        lost.append(f"strength {found.strength:g}")
     if found.model and "model" not in said:
         if found.model in models():
             values["model"] = found.model
         else:
             lost.append(f"model {found.model[:60]!r}")
+    lost += _lost_size(values, said)
     notes = [f"the picture is {found.program}'s; noise and weights differ, so expect another picture"]
     return Base(values, (*notes, *([f"not taken over: {', '.join(lost)}"[:600]] if lost else [])))
+
+
+def _lost_size(values: dict[str, Any], said: Mapping[str, Any]) -> list[str]:
+    """Takes a size out of the values that the model here cannot make, so that its own holds; what is lost."""
+    sides = {k: values[k] for k in ("width", "height") if k in values}
+    if {"width", "height"} <= said.keys():
+        return []
+    try:
+        model = describe(str(said.get("model") or values.get("model") or Generate.model))
+    except Refused:  # the request itself will say so
+        return []
+    try:
+        for name, value in sides.items():
+            check_side(value, value, model, name)
+    except Refused:
+        for name in sides:
+            del values[name]
+        return [f"size {'x'.join(map(str, sides.values()))}, which '{model.name}' cannot make"]
+    return []
 
 
 def _resolves(sampler: str) -> bool:
