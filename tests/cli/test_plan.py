@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from cli.conftest import files
 from cli.test_rates import MEASURED
@@ -84,3 +85,13 @@ def test_a_machine_is_measured(unnoise, tiny_model, folder):
     assert 50 * 2**20 < found["peak_bytes"] < 4 * 2**30
     assert (folder.parent / "home" / "cache" / "rates.json").exists()
     assert files(folder) == []
+
+
+def test_what_a_picture_s_settings_lose_is_told(plan, folder):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", "a castle\nSteps: 3, Sampler: Euler, CFG scale: 5, Seed: 11, Clip skip: 2")
+    Image.new("RGB", (8, 8)).save("other.png", pnginfo=chunks)
+    assert "not taken over: Clip skip '2'" in plan("--like", "other.png").err
+    assert plan("--like", "other.png", "--quiet").err == ""
+    events = [json.loads(line) for line in plan("--like", "other.png", "--json").lines]
+    assert [e["event"] for e in events] == ["note", "note", "plan"]

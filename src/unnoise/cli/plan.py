@@ -10,7 +10,7 @@ from unnoise.cli._make import named
 from unnoise.cli._options import Machine, Output
 from unnoise.cli._parse import parse
 from unnoise.cli._request import WORDS, Source, given, merged
-from unnoise.cli._show import say, say_json
+from unnoise.cli._show import note, say, say_json
 from unnoise.cli._sources import base
 from unnoise.core.error import Refused
 from unnoise.tasks import TASKS
@@ -58,6 +58,8 @@ def command(args: list[str]) -> int:
         raise Refused("a plan tells of whole runs", "leave --resume and --refine out", "resume")
     task, shelf = named(merged(said, found.fields), asked.machine)
     plan = task.plan(shelf.describe(task.model))
+    for text in found.notes:
+        note(text, asked.output.json, asked.output.quiet)
     facts = look(plan, task.model, shelf, asked.machine, asked.measure)
     if asked.output.json:
         say_json(event="plan", **facts)
