@@ -69,6 +69,8 @@ def test_options_are_of_their_fields_types():
     [
         ("ddim:etta=1", "no option 'etta=1'.*eta"),
         ("ddim:eta", "no option 'eta'"),
+        ("ddim:etta=1", "did you mean 'eta'\\? its options are eta"),
+        ("sa_solver:prdictor=1", "did you mean 'predictor'\\? its options are"),
         ("euler:eta=1", "it has no options"),
         ("ddim:eta=much", "'much' is no number"),
         ("ddim:eta=nan", "no finite number"),
@@ -83,6 +85,13 @@ def test_what_an_entry_cannot_do_is_refused(spec, says):
     assert refusal.value.field == "sampler"
 
 
+def test_values_that_are_parted_by_commas_are_told_how():
+    with pytest.raises(Refused, match=r"sigmas: a comma ends it: part its values by spaces"):
+        SPACINGS.make("listed:sigmas=14.6,7,0.3")
+    with pytest.raises(Refused, match=r"no option '7'"):
+        SPACINGS.make("karras:rho=5,7")
+
+
 def test_options_of_other_types_are_refused_too():
     with pytest.raises(Refused, match="true or false"):
         SPACINGS.make("linspace:rounded=maybe")
@@ -95,6 +104,13 @@ def test_an_unknown_name_suggests_the_nearest():
         SAMPLERS.make("eulr")
     with pytest.raises(KeyError, match=r"there is no sampler 'nothing like it': one of ddim"):
         SAMPLERS["nothing like it"]
+
+
+def test_a_name_that_people_know_is_suggested_as_they_spell_it():
+    with pytest.raises(UnknownName, match=r"did you mean 'DPM\+\+ 2M SDE Heun'\?"):
+        SAMPLERS.make("DPM++ 2M SDE Hoin")
+    with pytest.raises(UnknownName, match=r"did you mean 'cfg'\?"):
+        GUIDANCES.make("cgf")
 
 
 @given(st.text(max_size=40))

@@ -8,7 +8,7 @@ import ast
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
@@ -60,12 +60,17 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, key: str) -> T:
         if key not in self.names:
-            near = difflib.get_close_matches(key, self.names, 1, 0.6)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise UnknownName(
-                f"there is no {self.word} '{key[:60]}'", f"{hint}one of {', '.join(self.names)}", self.word
-            )
+            what, known = f"there is no {self.word} '{key[:60]}'", ", ".join(self.names)
+            raise UnknownName(what, f"{self._meant(key)}one of {known}", self.word)
         return cast(T, getattr(import_module(f"{self.package}.{key}"), self.word))
+
+    def _meant(self, key: str) -> str:
+        """The name that is most like a wrong one, as a question: an entry's own, or else one that people call it by."""
+        near = difflib.get_close_matches(key, self.names, 1, 0.6)
+        if not near:
+            others = {fold(other): other for name in self.names for other in self.other_names(name)}
+            near = [others[n] for n in difflib.get_close_matches(fold(key[:60]), others, 1, 0.6)]
+        return f"did you mean '{near[0]}'? " if near else ""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -118,12 +123,22 @@ def options(maker: Callable[..., Any], text: str, who: str, field: str) -> dict[
         name, equals, value = part.partition("=")
         name = name.strip()
         if not equals or name not in known:
-            can = f"its options are {', '.join(sorted(known))}" if known else "it has no options"
-            raise Refused(f"{who} has no option '{part}'", can, field)
+            last = next(reversed(found), "")
+            if not equals and get_origin(known.get(last)) is tuple:
+                raise Refused(
+                    f"{who}, option {last}: a comma ends it", f"part its values by spaces, {last}=3 2 1", field
+                )
+            raise Refused(f"{who} has no option '{part}'", _options_meant(name, known), field)
         if name in found:
             raise Refused(f"{who} is given {name} twice", "give it once", field)
         found[name] = _parse(value.strip(), known[name], f"{who}, option {name}", field)
     return found
+
+
+def _options_meant(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name[:60], known, 1, 0.6)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{hint}its options are {', '.join(sorted(known))}" if known else "it has no options"
 
 
 def _option_types(maker: Callable[..., Any]) -> dict[str, Any]:
