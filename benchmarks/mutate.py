@@ -178,9 +178,9 @@ def suites(mutant: Mutant) -> list[list[str]]:
     return [[str(own)]] * own.exists() + [[str(tests / each) for each in WIDE]]
 
 
-def caught(mutant: Mutant, limit: int) -> bool:
-    """Whether any test fails on it; one that runs longer than `limit` seconds counts as caught."""
-    for tests in suites(mutant):
+def caught(mutant: Mutant, limit: int, given: list[list[str]]) -> bool:
+    """Whether any of these tests fails on it; a suite that runs longer than `limit` seconds counts as failed."""
+    for tests in given:
         if (child := os.fork()) == 0:
             _test(mutant, tests)
         ends = time.monotonic() + limit
@@ -193,12 +193,15 @@ def caught(mutant: Mutant, limit: int) -> bool:
     return False
 
 
-def sound(limit: int) -> str:
-    """Empty where the tests pass on unaltered code read the same way; else the file whose tests do not."""
-    for file in ("core/level.py", "samplers/heun.py"):
+def sound(files: list[str], limit: int) -> str:
+    """Empty where the tests of every file pass on unaltered code read the same way; else the file whose tests do not."""
+    wide = True
+    for file in files:
         tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-        if caught(Mutant(file, 0, "", "", tree), limit):
+        tests = suites(Mutant(file, 0, "", "", tree))
+        if caught(Mutant(file, 0, "", "", tree), limit, tests if wide else tests[:1]):
             return file
+        wide = False  # the wider ones are the same for all
     return ""
 
 
@@ -238,12 +241,12 @@ def main() -> int:
     sys.path.insert(0, str(ROOT / "src"))
     os.chdir(ROOT)
     trying = chosen(asked.count, asked.seed, asked.only)
-    if fault := sound(asked.seconds):
+    if fault := sound(sorted({m.file for m in trying}), asked.seconds):
         print(f"the tests fail on what is not altered: {fault}")
         return 1
     survived: list[Mutant] = []
     for number, mutant in enumerate(trying, 1):
-        if not caught(mutant, asked.seconds):
+        if not caught(mutant, asked.seconds, suites(mutant)):
             survived.append(mutant)
         print(f"\r{number}/{len(trying)}, {len(survived)} not caught ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
