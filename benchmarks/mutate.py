@@ -194,7 +194,7 @@ def caught(mutant: Mutant, limit: int, given: list[list[str]]) -> bool:
 
 
 def sound(files: list[str], limit: int) -> str:
-    """Empty where the tests of every file pass on unaltered code read the same way; else the file whose tests do not."""
+    """Empty where the tests of every file pass on unaltered code read the same way; else the file whose do not."""
     wide = True
     for file in files:
         tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))

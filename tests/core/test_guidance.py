@@ -148,6 +148,7 @@ def test_detailed_gives_the_combined_guess_and_named_branches_from_one_evaluatio
     x = torch.randn(3, 4)
     calls = first.network.calls
     found, parts = guided.detailed(x, LEVEL, ("negative",))
+    assert not found.requires_grad and not guided.gradient  # nothing is kept for a gradient that nobody asked for
     assert first.network.calls == calls + 1 and list(parts) == ["negative"]
     torch.testing.assert_close(found, guided(x, LEVEL))
     torch.testing.assert_close(parts["negative"], guided.guesses(x, LEVEL)["negative"])
