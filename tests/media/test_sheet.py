@@ -67,6 +67,13 @@ def test_any_label_fits(row: str, column: str) -> None:
     assert all(len(places(whole, picture)) == 1 for picture in pictures[0])
 
 
+def test_options_that_differ_are_told_apart_where_their_name_fills_a_line() -> None:
+    labels = ["sampler sa_solver:tau=0.5,low=0.1", "sampler sa_solver:tau=1,low=0.1"]
+    for side in ("rows", "columns"):
+        one, other = (sheet([[noise(3, 128, 128)]], **{side: [label]}) for label in labels)
+        assert not torch.equal(one, other), side
+
+
 def test_long_labels_end_in_an_ellipsis() -> None:
     from PIL import ImageFont
 

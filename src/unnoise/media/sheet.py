@@ -1,5 +1,6 @@
 """A contact sheet: pictures in rows and columns on white, with a label for each row and each column."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +143,13 @@ def _line(font: Font) -> int:
 
 def _broken(labels: Sequence[str], font: Font, width: int, height: int) -> list[list[str]]:
     """Each label as lines that fit into the width and height."""
-    return [_lines(" ".join(label[:1000].split()), font, width, max(1, height // _line(font))) for label in labels]
+    parted = (" ".join(_parted(word, font, width) for word in label[:1000].split()) for label in labels)
+    return [_lines(text, font, width, max(1, height // _line(font))) for text in parted]
+
+
+def _parted(word: str, font: Font, width: int) -> str:
+    """A word that is too wide, open to be broken behind its name and each option: `ddim: eta=0.5, other=1`."""
+    return word if font.getlength(word) <= width else re.sub(r"[,:;](?=[^\W\d])", r"\g<0> ", word)
 
 
 def _lines(text: str, font: Font, width: int, most: int) -> list[str]:
