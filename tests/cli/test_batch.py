@@ -105,7 +105,7 @@ def test_a_bad_line_is_named_before_anything_runs(batch, folder, tiny_model, lin
     assert said in batch().refusal()
     assert files(folder) == ["r.jsonl"]
     ended = batch("--keep-going", "--json")
-    assert ended.code == 2 and "1 lines were left out (2)" in ended.err and said.partition(": ")[2] in ended.err
+    assert ended.code == 2 and "1 line was left out (2)" in ended.err and said.partition(": ")[2] in ended.err
     assert len(ended.err.splitlines()) == 1
     last = json.loads(ended.lines[-1])
     assert (last["made"], last["left_out"], [f["line"] for f in last["faults"]]) == (2, 1, [2])

@@ -29,7 +29,7 @@ def test_a_sound_installation(unnoise, sound):
     assert len(rows) == len(doctor.CHECKS)
     ended = unnoise("doctor")
     assert ended.code == 0 and all(line.startswith("ok ") for line in ended.lines)
-    assert any("torch" in line and "threads" in line for line in ended.lines)
+    assert any("torch" in line and "thread" in line for line in ended.lines)
 
 
 def test_a_missing_model_and_a_cut_one_are_problems(unnoise, folder, sound):

@@ -21,6 +21,7 @@ def plan(model=FREE, **fields):
     ("name", "sampler", "spacing"),
     [
         ("DPM++ 2M SDE Karras", SAMPLERS.resolve("DPM++ 2M SDE"), "karras"),
+        ("DPM++ 2M Karras:rho=5", "dpmpp_2m", "karras:rho=5"),
         ("DPM++ 2M SGM Uniform", "dpmpp_2m", "sgm_uniform"),
         ("DPM++ 2M Align Your Steps", "dpmpp_2m", "align_your_steps"),
         ("Euler AYS SDXL", "euler", "align_your_steps:model=sdxl"),

@@ -111,7 +111,8 @@ def _named(source: Path, faults: list[Line]) -> Refused:
     first = faults[0]
     fault = first.fault or Refused("")
     field = f", {fault.field}" if fault.field else ""
-    more = f"; {len(faults) - 1} more lines have faults" if faults[1:] else ""
+    others = len(faults) - 1
+    more = f"; {others} more {'lines have' if others > 1 else 'line has'} faults" if others else ""
     return Refused(f"{source}, line {first.number}{field}: {fault.what}", f"{fault.remedy}{more}", fault.field)
 
 
@@ -183,5 +184,6 @@ def _end(asked: Asked, source: Path, counts: tuple[int, int], faults: list[Line]
     if faults:
         which = ", ".join(map(str, sorted(numbers)[:10])) + (", ..." if numbers - set(sorted(numbers)[:10]) else "")
         fault = _named(source, faults)
-        raise Refused(f"{len(numbers)} lines were left out ({which}); {fault.what}", fault.remedy, fault.field)
+        left = "line was" if len(numbers) == 1 else "lines were"
+        raise Refused(f"{len(numbers)} {left} left out ({which}); {fault.what}", fault.remedy, fault.field)
     return 0

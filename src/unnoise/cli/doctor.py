@@ -97,7 +97,8 @@ def torch_itself() -> Finding:
         import torch
     except Exception as error:  # a broken build fails in many ways
         return Finding("torch", _short(error), "install it again: pip install --force-reinstall torch")
-    return Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    threads = torch.get_num_threads()
+    return Finding("torch", f"{torch.__version__}, {threads} {'threads' if threads > 1 else 'thread'}")
 
 
 def torchvision() -> Finding:

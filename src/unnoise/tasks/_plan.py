@@ -173,13 +173,14 @@ def check_sampler(value: str | None, spacing: str | None, model: Description) ->
 
 
 def _known(spec: str) -> tuple[str, str]:
-    """The sampler a name stands for, and the spacing its last words name, if they do."""
-    words = spec.split()
-    if ":" not in spec and fold(spec) not in SAMPLERS.aliases:
+    """The sampler a name stands for, and the spacing its last words name, if they do: options are that one's then."""
+    name, colon, options = spec.partition(":")
+    words = name.split()
+    if fold(name) not in SAMPLERS.aliases:
         for cut in range(len(words) - 1, 0, -1):
             head, last = " ".join(words[:cut]), " ".join(words[cut:])
             if fold(head) in SAMPLERS.aliases and fold(last) in SPACINGS.aliases:
-                return SAMPLERS.resolve(head), SPACINGS.resolve(last)
+                return SAMPLERS.resolve(head), SPACINGS.resolve(last + colon + options)
     return SAMPLERS.resolve(spec), ""
 
 
