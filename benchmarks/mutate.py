@@ -1,6 +1,6 @@
 """Whether the tests would notice: alters the mathematics in hundreds of small ways and counts how many are caught.
 
-    python benchmarks/mutate.py [--count 240] [--seed 0] [--only core/level.py] [--seconds 1200]
+    python benchmarks/mutate.py [--count 240] [--seed 0] [--only PATTERN] [--seconds 1200]
 
 A mutant is one changed place of core/ or samplers/: another operator, a constant off by one, a sign or a comparison
 turned round, an index moved. Each runs in a forked child whose import of that one module gives the altered code, first
@@ -11,12 +11,14 @@ name. What no test catches is listed with its place, so that a person can say wh
 
 import argparse
 import ast
+import contextlib
 import copy
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -40,6 +42,12 @@ WIDE = (
     "parity/test_k_diffusion.py",
     "nn",
     "tasks/test_bind.py",
+)
+NEAR = (  # of a sampler, quick ones first
+    ("parity/test_k_diffusion.py",),
+    ("samplers/test_order.py",),
+    ("samplers/test_weak_order.py", "samplers/test_moments.py"),
+    ("samplers", "parity"),
 )
 GOAL = 0.95
 QUIET = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
@@ -172,8 +180,8 @@ def suites(mutant: Mutant) -> list[list[str]]:
     tests = ROOT / "tests"
     folder, _, name = mutant.file.partition("/")
     if folder == "samplers":
-        where = [str(tests / "samplers"), str(tests / "parity")]
-        return [where] if name.startswith("_") else [[*where, "-k", name[:-3]]]
+        named = [] if name.startswith("_") else ["-k", name[:-3]]
+        return [[*(str(tests / each) for each in group), *named] for group in NEAR]
     own = tests / folder / f"test_{name}"
     return [[str(own)]] * own.exists() + [[str(tests / each) for each in WIDE]]
 
@@ -219,7 +227,7 @@ def _test(mutant: Mutant, tests: list[str]) -> None:
 
 def chosen(count: int, seed: int, only: str) -> list[Mutant]:
     """So many mutants, from each file its share."""
-    files = [p for folder in FOLDERS for p in sorted((PACKAGE / folder).glob("*.py")) if only in p.as_posix()]
+    files = [p for folder in FOLDERS for p in sorted((PACKAGE / folder).glob("*.py")) if re.search(only, p.as_posix())]
     every = {path: list(mutants(path)) for path in files}
     total = sum(map(len, every.values()))
     draw, found = random.Random(seed), list[Mutant]()
@@ -244,13 +252,16 @@ def main() -> int:
     if fault := sound(sorted({m.file for m in trying}), asked.seconds):
         print(f"the tests fail on what is not altered: {fault}")
         return 1
+    tried: list[Mutant] = []
     survived: list[Mutant] = []
-    for number, mutant in enumerate(trying, 1):
-        if not caught(mutant, asked.seconds, suites(mutant)):
-            survived.append(mutant)
-        print(f"\r{number}/{len(trying)}, {len(survived)} not caught ", end="", file=sys.stderr, flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # what was seen until then is told
+        for mutant in trying:
+            if not caught(mutant, asked.seconds, suites(mutant)):
+                survived.append(mutant)
+            tried.append(mutant)
+            print(f"\r{len(tried)}/{len(trying)}, {len(survived)} not caught ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return report(trying, survived)
+    return report(tried, survived)
 
 
 def report(trying: list[Mutant], survived: list[Mutant]) -> int:
