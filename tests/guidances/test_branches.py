@@ -17,7 +17,7 @@ from unnoise.guidances.skip_layer import SkipLayer
 
 LEVEL = shared(0.5, 0.6, 0.8)
 scales = st.floats(0, 20)
-weakened = pytest.mark.parametrize(("maker", "name"), [(Perturbed, "perturbed"), (SkipLayer, "skipped")])
+weakened = pytest.mark.parametrize(("maker", "name"), [(Perturbed, "apart"), (SkipLayer, "skipped")])
 
 
 def guesses(*names):
@@ -55,7 +55,7 @@ def test_weakened_views_are_pushed_away_from_beside_classifier_free_guidance(mak
 
 @weakened
 def test_weakened_views_name_their_layers_and_work_between_their_times(maker, name):
-    change = {"perturbed": "apart", "skipped": "skipped"}[name]
+    change = name
     assert maker(layers=(7, 8)).branches[name] == Branch(view=View(change, (7, 8)))
     guidance = maker(1.0, low=0.2, high=0.6)
     assert guidance.needs(shared(0.7, 0.3, 0.7)) == ("positive",) and guidance.needs(LEVEL) == ("positive", name)

@@ -68,7 +68,7 @@ def test_zero_star_is_its_optimised_scale(guiders, scale):
 
 @pytest.mark.parametrize(
     ("name", "maker", "branch"),
-    [("SkipLayerGuidance", SkipLayer, "skipped"), ("PerturbedAttentionGuidance", Perturbed, "perturbed")],
+    [("SkipLayerGuidance", SkipLayer, "skipped"), ("PerturbedAttentionGuidance", Perturbed, "apart")],
 )
 def test_weakened_views_are_weighed_as_it_does(guiders, name, maker, branch):
     options = {"skip_layer_guidance_layers": [0]} if maker is SkipLayer else {"perturbed_guidance_layers": [0]}

@@ -159,10 +159,10 @@ def test_a_view_shares_the_model_s_weights_and_changes_nothing(model):
     before = {n: (p.data_ptr(), p._version) for n, p in model.denoiser.named_parameters()}
     guided = bind(planned(model, guidance="perturbed"), model, Shelf({}), Uniform()(model.schedule, STEPS), 2)
     own = {p.data_ptr() for p in model.denoiser.parameters()}
-    assert {p.data_ptr() for p in guided.branches["perturbed"].denoiser.parameters()} == own
-    assert guided.branches["perturbed"].denoiser is not model.denoiser
+    assert {p.data_ptr() for p in guided.branches["apart"].denoiser.parameters()} == own
+    assert guided.branches["apart"].denoiser is not model.denoiser
     assert guided.branches["positive"].denoiser is guided.branches["negative"].denoiser is model.denoiser
-    assert guided.branches["perturbed"].condition is guided.branches["positive"].condition
+    assert guided.branches["apart"].condition is guided.branches["positive"].condition
     guided(torch.zeros(2, 3, 8, 8), Uniform()(model.schedule, STEPS).levels[1])
     assert {n: (p.data_ptr(), p._version) for n, p in model.denoiser.named_parameters()} == before
 
