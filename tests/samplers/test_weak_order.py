@@ -349,3 +349,11 @@ def test_options_that_mean_nothing_are_refused(spec):
     with pytest.raises(Refused) as refusal:
         SAMPLERS.make(spec)
     assert refusal.value.field == "sampler" and refusal.value.remedy
+
+
+@pytest.mark.parametrize("spec", ["ddim", "euler_cfg_pp", *(spec for spec in ODES if "eta=0" in spec)])
+def test_what_draws_nothing_asks_for_no_noise(spec):
+    def draw(x: torch.Tensor, step: int, purpose: str = "step") -> torch.Tensor:
+        raise AssertionError("noise was asked for")
+
+    assert ended(spec, noisy("rectified", 16), draw).isfinite().all()
