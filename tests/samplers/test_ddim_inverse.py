@@ -49,7 +49,7 @@ def test_refined_it_is_undone_by_euler_s_method(oracle, name):
 
 @paths
 def test_each_refinement_comes_nearer(name):
-    """How far from the picture Euler's method ends: less after one, less again after four and after sixteen."""
+    """How far from the picture Euler's method ends: hardly after one, less again after four and after sixteen."""
     trajectory, oracle, off = laid(name, 20), Mixture(), []
     x = picture(oracle, trajectory.levels[-1])
     for iterations in (0, 1, 4, 16):
@@ -57,6 +57,7 @@ def test_each_refinement_comes_nearer(name):
         *_, back = Euler()(oracle, State(noisy.x, noisy.level), trajectory, Seeds((0,)))
         off.append(float((back.x - x).abs().mean()))
     assert all(later < earlier for earlier, later in pairwise(off)) and off[-1] < off[0] / 20
+    assert off[1] < 0.01  # held to the noise instead of the data at high noise, one refinement leaves twice as much
 
 
 @pytest.mark.parametrize("iterations", [0, 1])

@@ -8,12 +8,12 @@ import torch
 
 from oracles import SCHEDULES, Gaussian, Mixture, order, quantiles
 from unnoise.core.error import Refused
-from unnoise.core.level import Level
+from unnoise.core.level import Level, half_log_snr
 from unnoise.core.noise import Seeds
 from unnoise.core.sampler import alone
 from unnoise.core.state import State
 from unnoise.core.trajectory import Trajectory
-from unnoise.samplers.dpm_adaptive import LONGEST, DPMAdaptive
+from unnoise.samplers.dpm_adaptive import LONGEST, DPMAdaptive, _reached
 from unnoise.samplers.dpmpp_2m import DPMpp2M
 from unnoise.spacings.exponential import Exponential
 from unnoise.spacings.karras import Karras
@@ -163,3 +163,30 @@ def test_from_alpha_0_the_first_step_errs_by_half_of_atol_for_unit_variance(name
     assert float(first.level.ratio) == pytest.approx(atol**-0.5, rel=1e-9)
     off = (first.x - oracle.moved(x, laid.levels[0], first.level)).abs().max() / float(first.level.sigma)
     assert float(off) == pytest.approx(atol / 2, rel=0.02)
+
+
+def test_where_the_noise_is_linear_in_the_half_log_snr_the_last_stage_starts_exactly():
+    """d(x / alpha) = -exp(-l) (a + b l) dl has an antiderivative, exp(-l) (a + b (l + 1))."""
+    laid, a, b, seen = noisy("scaled_linear"), 0.3, 0.05, []
+
+    def denoise(x: torch.Tensor, level: Level) -> torch.Tensor:
+        seen.append((x, level))
+        return (x - level.sigma * (a + b * level.log_snr / 2)) / level.alpha
+
+    def primitive(level: Level) -> torch.Tensor:
+        half = level.log_snr / 2
+        return torch.exp(-half) * (a + b * (half + 1))
+
+    x = quantiles(5) * 14.6
+    next(DPMAdaptive(h_init=0.5, order=3)(denoise, State(x, laid.levels[0]), laid, Seeds((0,))))
+    (_, start), _, (found, end) = seen[:3]
+    wanted = end.alpha * (x / start.alpha + primitive(end) - primitive(start))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_step_ends_at_the_last_level_only_where_it_reaches_it():
+    laid = noisy("scaled_linear")
+    last = laid.levels[-1]
+    end = float(last.log_snr) / 2
+    assert _reached(laid, end - 1e-6, last) is last and _reached(laid, end + 1, last) is last
+    assert float(_reached(laid, end - 1e-3, last).log_snr) / 2 == pytest.approx(end - 1e-3, abs=1e-9)
