@@ -30,6 +30,7 @@ from unnoise.recipes.emoji import Emoji
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Run
+from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
 from unnoise.train.trainer import Trainer
 from unnoise.train.weighting import Velocity
@@ -64,8 +65,7 @@ def ours(model: Model, data: Pictures, batch: int) -> Iterator[object]:
     """Our own loop, as a run has it."""
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, LogitNormal(), Velocity(), torch.bfloat16)
     run = Run(
-        model=model,
-        objective=objective,
+        subject=Diffusion(model=model, objective=objective),
         pictures=data,
         steps=10**9,
         batch=batch,
@@ -130,7 +130,8 @@ def seconds(work: Callable[[], Any], count: int, clock: Clock) -> float:
 def parts(model: Model, data: Pictures, batch: int, clock: Clock) -> dict[str, float]:
     """Seconds of what stands in our step beside the network, each the median of nine."""
     objective = Denoising(model.denoiser, model.conditioner, model.schedule)
-    run = Run(model=model, objective=objective, pictures=data, steps=1, batch=batch, captions=Variants(), flip=0.5)
+    subject = Diffusion(model=model, objective=objective)
+    run = Run(subject=subject, pictures=data, steps=1, batch=batch, captions=Variants(), flip=0.5)
     trainer = Trainer(run)
     examples = trainer.examples()
     times: dict[str, Callable[[], Any]] = {

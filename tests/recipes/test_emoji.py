@@ -52,7 +52,7 @@ def test_other_styles_and_groups_are_left_out(data):
 
 
 def test_its_weights_are_a_function_of_its_seed(data):
-    states = [small(data, seed=seed).run().model.denoiser.state_dict() for seed in (0, 0, 1)]
+    states = [small(data, seed=seed).run().subject.model.denoiser.state_dict() for seed in (0, 0, 1)]
     same, other = ([torch.equal(states[0][k], s[k]) for k in s] for s in states[1:])
     assert all(same) and not all(other)
 
@@ -63,14 +63,14 @@ def test_it_trains_and_draws(data):
     reports = list(trainer.steps())
     assert len(reports) == 3 and all(torch.isfinite(r.losses[0].value) for r in reports)
     task = Generate(prompt="a red apple", model="emoji", seed=1, steps=2)
-    shelf = library(models={"emoji": trainer.averaged()}, device="cpu")
+    shelf = library(models={"emoji": trainer.averaged().model}, device="cpu")
     results = [e for e in task.run(shelf) if isinstance(e, Result)]
     assert results[0].pixels.shape == (3, 16, 16)
 
 
 def test_muon_takes_the_blocks_matrices_and_nothing_else(data):
     run = small(data).run()
-    named = dict(run.model.denoiser.network.named_parameters())
+    named = dict(run.subject.model.denoiser.network.named_parameters())
     assert run.matrices("network.blocks.0.mlp.first.weight") and not run.matrices("network.patches.weight")
     assert any(run.matrices(name) for name in named)
 

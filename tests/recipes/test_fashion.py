@@ -59,11 +59,11 @@ def test_without_data_it_says_what_to_get_and_where(name):
 @recipes
 def test_it_is_conditional_on_the_classes_of_the_data(name, data):
     run = run_of(name, data)
-    description = run.model.description
+    description = run.subject.model.description
     assert description.prompts == "classes" and description.guidance == "free"
     assert len(description.classes) == CLASSES and description.classes[:2] == ("t-shirt/top", "trouser")
-    assert run.model.conditioner.config.classes == run.previews == description.classes
-    assert run.model.denoiser.network.config.classes == CLASSES
+    assert run.subject.model.conditioner.config.classes == run.subject.previews == description.classes
+    assert run.subject.model.denoiser.network.config.classes == CLASSES
     assert (description.width, description.height, description.channels) == (SIZE, SIZE, 1)
     assert SIZE % description.multiple == 0
     assert len(run.pictures) == 40 and len(run.heldout) == 10
@@ -72,15 +72,15 @@ def test_it_is_conditional_on_the_classes_of_the_data(name, data):
 def test_the_three_have_one_network_with_the_same_first_weights(data):
     first, *others = [run_of(name, data) for name in NAMES]
     for other in others:
-        assert other.model.denoiser.network.config == first.model.denoiser.network.config
-        mine, theirs = first.model.denoiser.state_dict(), other.model.denoiser.state_dict()
+        assert other.subject.model.denoiser.network.config == first.subject.model.denoiser.network.config
+        mine, theirs = first.subject.model.denoiser.state_dict(), other.subject.model.denoiser.state_dict()
         assert all(torch.equal(mine[k], theirs[k]) for k in mine)
         assert torch.equal(first.pictures.images, other.pictures.images)
         assert (other.steps, other.batch, other.optimizing) == (first.steps, first.batch, first.optimizing)
 
 
 def test_their_methods_are_the_papers(data):
-    ddpm, edm, flow = (run_of(name, data).model for name in NAMES)
+    ddpm, edm, flow = (run_of(name, data).subject.model for name in NAMES)
     assert ddpm.denoiser.prediction == Epsilon() and ddpm.schedule == Betas("linear", 1e-4, 0.02, 1000)
     assert edm.denoiser.prediction == EDM(0.706) and edm.schedule == Exploding(0.002, 80.0)
     assert flow.denoiser.prediction == Flow() and flow.schedule == Rectified()
@@ -88,22 +88,24 @@ def test_their_methods_are_the_papers(data):
 
 @recipes
 def test_a_full_size_network_is_small(name, data):
-    model = RECIPES[name](data=data).run().model
+    model = RECIPES[name](data=data).run().subject.model
     assert 2e6 < sum(p.numel() for p in model.denoiser.parameters()) < 4e6
 
 
 @recipes
 def test_it_trains_and_draws(name, data):
     run = replace(run_of(name, data), steps=8)
-    before = {k: v.clone() for k, v in run.model.denoiser.state_dict().items()}
+    before = {k: v.clone() for k, v in run.subject.model.denoiser.state_dict().items()}
     trainer = Trainer(run)
     reports = list(trainer.steps())
     assert len(reports) == 8 and all(torch.isfinite(r.losses[0].value) for r in reports)
     assert reports[-1].losses[0].value < reports[0].losses[0].value * 2
-    after = run.model.denoiser.state_dict()
+    after = run.subject.model.denoiser.state_dict()
     assert not torch.equal(after["network.leave.weight"], before["network.leave.weight"])
     task = Generate(prompt="Trouser", model=name, seed=1, steps=2)
-    results = [e for e in task.run(library(models={name: trainer.averaged()}, device="cpu")) if isinstance(e, Result)]
+    results = [
+        e for e in task.run(library(models={name: trainer.averaged().model}, device="cpu")) if isinstance(e, Result)
+    ]
     assert results[0].pixels.shape == (1, SIZE, SIZE)
 
 
@@ -121,11 +123,11 @@ def mean_target(name, schedule, times, square):
 @torch.no_grad()
 def test_untrained_the_loss_is_what_the_method_says(name, data):
     run = run_of(name, data)
-    images = run.model.codec.encode(run.pictures.images.float() / 127.5 - 1)
+    images = run.subject.model.codec.encode(run.pictures.images.float() / 127.5 - 1)
     times = torch.linspace(0.05, 1, len(images))
-    labels = run.model.conditioner.prepare([Wish()] * len(images))
-    errors, _ = run.objective.errors(images, times, drawn(*images.shape), labels)
-    expected = mean_target(name, run.model.schedule, times, float(images.square().mean()))
+    labels = run.subject.model.conditioner.prepare([Wish()] * len(images))
+    errors, _ = run.subject.objective.errors(images, times, drawn(*images.shape), labels)
+    expected = mean_target(name, run.subject.model.schedule, times, float(images.square().mean()))
     assert float(errors.mean()) == pytest.approx(expected, rel=0.02)
 
 

@@ -230,9 +230,10 @@ def test_a_folder_with_a_run_or_without_one_is_refused(tmp_path: Path) -> None:
 
 def test_a_prompt_the_model_cannot_honour_is_refused_before_the_first_step(tmp_path: Path) -> None:
     made = run(previews=("no such class",))
-    classes = replace(made.model.description, prompts="classes", classes=("red square",))
+    model = made.subject.model
+    other = replace(model, description=replace(model.description, prompts="classes", classes=("red square",)))
     with pytest.raises(Refused, match="knows no class"):
-        list(fit(replace(made, model=replace(made.model, description=classes)), tmp_path / "new"))
+        list(fit(replace(made, subject=replace(made.subject, model=other)), tmp_path / "new"))
     assert not (tmp_path / "new").exists()
 
 
@@ -242,7 +243,7 @@ def test_a_diverged_run_says_so_and_keeps_its_snapshots(tmp_path: Path) -> None:
     def poisoned() -> Iterator[Event]:
         for event in fit(made, tmp_path):
             if isinstance(event, Report) and event.step == 3:
-                next(made.model.denoiser.parameters()).data.fill_(float("nan"))
+                next(made.subject.model.denoiser.parameters()).data.fill_(float("nan"))
             yield event
 
     with pytest.raises(Refused, match="diverged: at step 4 the loss is nan"):

@@ -14,12 +14,13 @@ from unnoise.train import trainer
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.preflight import preflight
 from unnoise.train.run import Run
+from unnoise.train.subjects import diffusion
 from unnoise.train.trainer import Trainer
 
 
 def with_network(change) -> Run:
     run = tiny.run()
-    change(run.model.denoiser.network)
+    change(run.subject.model.denoiser.network)
     return run
 
 
@@ -30,7 +31,7 @@ def test_a_sound_run_passes_and_its_first_batch_is_drawn(tmp_path: Path) -> None
     assert read(found.sheet).shape[0] == 3
     assert found.losses[-1] < found.losses[0]
     assert found.pictures == 10
-    modules = (run.model.denoiser, run.model.conditioner)
+    modules = (run.subject.model.denoiser, run.subject.model.conditioner)
     assert found.parameters == sum(p.numel() for module in modules for p in module.parameters())
     assert found.broken == ()
 
@@ -39,12 +40,12 @@ def test_a_run_with_and_without_it_is_the_same_bit_for_bit(tmp_path: Path) -> No
     plain = Trainer(tiny.run(steps=3))
     wanted = [float(report.losses[0].value) for report in plain.steps()]
     run = tiny.run(steps=3)
-    weights = {k: v.clone() for k, v in run.model.denoiser.state_dict().items()}
+    weights = {k: v.clone() for k, v in run.subject.model.denoiser.state_dict().items()}
     torch.manual_seed(5)
     state = torch.get_rng_state()
     preflight(run, tmp_path)
     assert torch.equal(torch.get_rng_state(), state)
-    assert all(torch.equal(v, weights[k]) for k, v in run.model.denoiser.state_dict().items())
+    assert all(torch.equal(v, weights[k]) for k, v in run.subject.model.denoiser.state_dict().items())
     checked = Trainer(run)
     assert [float(report.losses[0].value) for report in checked.steps()] == wanted
     mine, theirs = plain.tensors(), checked.tensors()
@@ -60,13 +61,13 @@ def test_it_sees_the_first_batch_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp
         shown.append((torch.stack(pictures), captions))
         return pictures[0]
 
-    monkeypatch.setattr("unnoise.train.preflight.captioned", captioned)
+    monkeypatch.setattr("unnoise.train.subjects.diffusion.captioned", captioned)
     preflight(run, tmp_path)
     first = Trainer(run)
     batch = next(first.run.pictures.gather([first.order.indices(10, 0)]))
     ((pictures, captions),) = shown
     assert len(pictures) == run.batch
-    assert captions == [wish.prompt for wish in trainer.asked(_batch(first).captions, first.order, 0, 0.5)]
+    assert captions == [wish.prompt for wish in diffusion.asked(_batch(first).captions, first.order, 0, 0.5)]
     assert "" in captions
     flips = _batch(first).flipped
     expected = torch.where(flips[:, None, None, None], batch[1].flip(-1), batch[1])
@@ -85,7 +86,7 @@ def test_a_tensor_without_gradient_is_named(tmp_path: Path) -> None:
 
 def test_a_tensor_that_is_cut_off_is_named(tmp_path: Path) -> None:
     run = tiny.run()
-    run.model.conditioner.norm.register_forward_hook(lambda _, __, output: output.detach())
+    run.subject.model.conditioner.norm.register_forward_hook(lambda _, __, output: output.detach())
     with pytest.raises(Refused, match=r"no gradient reaches conditioner\..* and \d+ more"):
         preflight(run, tmp_path)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from train import tiny
 from unnoise.core.error import Refused
 from unnoise.train.optimizers import Optimizing
-from unnoise.train.trainer import Trainer, copied
+from unnoise.train.trainer import Trainer
 
 
 def trained(trainer: Trainer, steps: int) -> list[Tensor]:
@@ -50,8 +50,8 @@ def test_dropout_flips_captions_and_drops_take_part() -> None:
     for change in ({"flip": 0.0}, {"drop": 0.9}, {"captions": lambda captions, *_: captions[0]}, {"seed": 1}):
         assert [float(v) for v in trained(Trainer(tiny.run(**change)), 4)] != losses
     still = tiny.model(dropout=0.0)
-    objective = plain.objective.of(still)
-    assert [float(v) for v in trained(Trainer(replace(plain, model=still, objective=objective)), 4)] != losses
+    subject = replace(plain.subject, model=still, objective=plain.subject.objective.of(still))
+    assert [float(v) for v in trained(Trainer(replace(plain, subject=subject)), 4)] != losses
 
 
 def test_the_loop_ends_at_the_runs_last_step_and_takes_no_example_more() -> None:
@@ -63,7 +63,7 @@ def test_the_loop_ends_at_the_runs_last_step_and_takes_no_example_more() -> None
 def test_the_averaged_model_is_apart_from_the_one_in_training() -> None:
     trainer = Trainer(tiny.run())
     trained(trainer, 2)
-    made = trainer.averaged()
+    made = trainer.averaged().model
     before = {k: v.clone() for k, v in made.denoiser.state_dict().items()}
     assert torch.equal(before["network.patches.weight"], trainer.averages[0].values["network.patches.weight"])
     assert not torch.equal(before["network.patches.weight"], trainer.weights["network.patches.weight"])
@@ -76,7 +76,7 @@ def test_the_averaged_model_is_apart_from_the_one_in_training() -> None:
 def test_without_averages_it_is_the_model_itself() -> None:
     trainer = Trainer(tiny.run(widths=()))
     trained(trainer, 1)
-    made = trainer.averaged()
+    made = trainer.averaged().model
     assert torch.equal(made.denoiser.network.patches.weight, trainer.weights["network.patches.weight"])
 
 
@@ -95,7 +95,8 @@ def test_the_codec_is_not_trained() -> None:
 
     model = replace(tiny.model(), codec=Coded())
     run = tiny.run()
-    trainer = Trainer(replace(run, model=model, objective=run.objective.of(model)))
+    subject = replace(run.subject, model=model, objective=run.subject.objective.of(model))
+    trainer = Trainer(replace(run, subject=subject))
     trained(trainer, 2)
     assert not any("codec" in name for name in trainer.weights)
     assert "weights.codec.gain" in trainer.tensors()
@@ -104,9 +105,10 @@ def test_the_codec_is_not_trained() -> None:
 
 
 def test_a_compiled_forward_stays_behind_when_a_model_is_copied() -> None:
-    model = tiny.model()
-    model.denoiser.network.forward = lambda *_: None
-    assert copied(model).denoiser.network.forward.__func__ is type(model.denoiser.network).forward
+    subject = tiny.run().subject
+    subject.model.denoiser.network.forward = lambda *_: None
+    network = subject.copied().model.denoiser.network
+    assert network.forward.__func__ is type(network).forward
 
 
 def test_held_out_loss_is_repeatable_and_falls() -> None:
@@ -118,7 +120,7 @@ def test_held_out_loss_is_repeatable_and_falls() -> None:
     assert first is not None
     assert last is not None
     assert last < 0.9 * first
-    assert Trainer(tiny.run(heldout=None)).heldout(tiny.model()) is None
+    assert Trainer(tiny.run(heldout=None)).heldout(tiny.run().subject) is None
 
 
 def test_another_runs_state_is_refused() -> None:

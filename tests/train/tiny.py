@@ -20,6 +20,7 @@ from unnoise.text.transformer import TransformerConditioner, TransformerConfig
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Every, Run
+from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
 from unnoise.train.weighting import Velocity
 
@@ -59,16 +60,16 @@ def run(**changes: Any) -> Run:
     """Muon and AdamW, dropout, flips, dropped captions, two averages."""
     made = model()
     objective = Denoising(made.denoiser, made.conditioner, made.schedule, LogitNormal(), Velocity())
+    subject = Diffusion(model=made, objective=objective, previews=("red square",))
+    inner = {name: changes.pop(name) for name in ("drop", "previews") if name in changes}
     known = Run(
-        model=made,
-        objective=objective,
+        subject=replace(subject, **inner),
         pictures=pictures(),
         heldout=pictures(6, seed=1),
         steps=6,
         batch=4,
         optimizing=Optimizing(rate=1e-3, muon=1e-3, warmup=2),
         flip=0.5,
-        previews=("red square",),
         every=Every(report=2, snapshot=2, preview=0, heldout=0),
     )
     return replace(known, **changes)

@@ -16,6 +16,7 @@ from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.families._family import Family
 from unnoise.weights.header import Header, read_header
+from unnoise.weights.parts import FORMAT, build, check_counts, named, roles, settings, statement, stored_as
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from unnoise.core.model import Model
     from unnoise.weights.place import Place
 
-FORMAT = 1
-COUNTS = ("depth", "blocks")
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("width", "height", "multiple", "largest", "channels"), int),
     **dict.fromkeys(("title", "guidance", "prompts"), str),
@@ -45,7 +44,7 @@ def describe(header: Header) -> Description:
     Raises:
         Refused: it was written by a newer unnoise, or its metadata are damaged.
     """
-    said = _stated(header)["description"]
+    said = roles(header)["description"]
     wrong = [name for name, kind in _KINDS.items() if name in said and not _is(said[name], kind)]
     missing = [name for name in ("width", "height", "multiple") if name not in said]
     steps = said.get("defaults", {}).get("steps", 1) if not wrong else 1
@@ -66,34 +65,33 @@ def assemble(path: Path, description: Description, place: "Place") -> "Model":
     """
     from unnoise.core.clock import CLOCKS
     from unnoise.core.denoiser import Denoiser
-    from unnoise.core.model import Model
+    from unnoise.core.model import Codec, Conditioner, Model
     from unnoise.core.prediction import PREDICTIONS
     from unnoise.core.schedule import SCHEDULES
     from unnoise.networks import CODECS, NETWORKS
     from unnoise.spacings import SPACINGS
     from unnoise.text import CONDITIONERS
-    from unnoise.weights.place import filled
     from unnoise.weights.store import read_tensors
 
     header = read_header(path)
-    stated = _stated(header)
-    _check_counts(stated, header)
+    stated = roles(header)
+    check_counts(stated, header, ("network", "codec", "conditioner"))
     tensors = read_tensors(path)
-    kind = _part(stated, "network", NETWORKS)
-    config = _config(stated, "network", kind.Config)
-    network = filled(lambda: kind(config), tensors, "network.", place)
-    codec_kind = _part(stated, "codec", CODECS)
-    codec_config = _config(stated, "codec", codec_kind.Config)
-    codec = filled(lambda: codec_kind(codec_config), tensors, "codec.", place)
-    reader = _part(stated, "conditioner", CONDITIONERS)
-    reader_config = _config(stated, "conditioner", reader.Config)
     vocabulary = header.metadata.get("vocabulary", "")
-    conditioner = filled(lambda: reader(reader_config, vocabulary, kind.Condition), tensors, "conditioner.", place)
-    prediction = _config(stated, "prediction", _part(stated, "prediction", PREDICTIONS))
-    clock = _config(stated, "clock", _part(stated, "clock", CLOCKS))
-    schedule = _config(stated, "schedule", _part(stated, "schedule", SCHEDULES))
-    spacing = _config(stated, "spacing", _part(stated, "spacing", SPACINGS))
-    return Model(Denoiser(network, prediction, clock), schedule, spacing, codec, conditioner, description)
+    condition = named(stated, "network", NETWORKS).Condition
+    network = build(stated, "network", NETWORKS, tensors, place)
+    codec = cast(Codec, build(stated, "codec", CODECS, tensors, place))
+    reader = cast(Conditioner, build(stated, "conditioner", CONDITIONERS, tensors, place, vocabulary, condition))
+    prediction, clock, schedule, spacing = (
+        settings(stated, role, named(stated, role, known))
+        for role, known in (
+            ("prediction", PREDICTIONS),
+            ("clock", CLOCKS),
+            ("schedule", SCHEDULES),
+            ("spacing", SPACINGS),
+        )
+    )
+    return Model(Denoiser(network, prediction, clock), schedule, spacing, codec, reader, description)
 
 
 def export(
@@ -111,9 +109,9 @@ def export(
     stated: dict[str, Any] = {
         "format": FORMAT,
         "description": {k: v for k, v in asdict(model.description).items() if k in _KINDS},
-        "network": _said(denoiser.network),
-        "codec": _said(codec),
-        "conditioner": _said(conditioner),
+        "network": statement(denoiser.network),
+        "codec": statement(codec),
+        "conditioner": statement(conditioner),
         "prediction": _listed(denoiser.prediction, "prediction"),
         "clock": _listed(denoiser.clock, "clock"),
         "schedule": _listed(model.schedule, "schedule"),
@@ -122,7 +120,7 @@ def export(
     metadata = {"unnoise": json.dumps(stated, sort_keys=True)}
     if vocabulary := getattr(conditioner, "vocabulary", ""):
         metadata["vocabulary"] = vocabulary
-    return {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}, metadata
+    return stored_as(tensors, dtype), metadata
 
 
 def parts(model: "Model") -> "dict[str, nn.Module]":
@@ -134,18 +132,6 @@ def parts(model: "Model") -> "dict[str, nn.Module]":
     }
 
 
-def _stated(header: Header) -> dict[str, Any]:
-    try:
-        stated = json.loads(header.metadata["unnoise"])
-        version = int(stated["format"])
-        stated["description"].items()
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise Refused(f"{header.path}: its own description cannot be read", "the file is damaged", "model") from None
-    if version > FORMAT:
-        raise Refused(f"{header.path} was written by a newer unnoise", "upgrade unnoise to read it", "model")
-    return stated
-
-
 def _is(value: Any, kind: type) -> bool:
     """Whether a JSON value is of a kind: whole numbers from 1, and tables and lists of nothing but plain values."""
     if type(value) is not kind:
@@ -154,40 +140,6 @@ def _is(value: Any, kind: type) -> bool:
         return value > 0
     inner: list[Any] = list(value.values()) if kind is dict else value if kind is list else []
     return all(isinstance(v, str | int | float) for v in inner)
-
-
-def _part(stated: dict[str, Any], role: str, known: Mapping[str, Any]) -> Any:
-    said = stated.get(role)
-    name = said.get("name") if isinstance(said, dict) else None
-    if not isinstance(name, str) or name not in known:
-        raise Refused(f"the model's {role} {name!r} is unknown", "upgrade unnoise, or check the file", "model")
-    return known[name]
-
-
-def _config(stated: dict[str, Any], role: str, kind: Any) -> Any:
-    try:
-        said = stated[role].get("config", {}).items()
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said})
-    except (TypeError, AttributeError) as error:
-        raise Refused(f"the model's {role} has settings we do not know", str(error)[:120], "model") from None
-
-
-def _check_counts(stated: dict[str, Any], header: Header) -> None:
-    """Every block has tensors of its own, so a file cannot mean more blocks than it holds tensors.
-
-    Raises:
-        Refused: it says so all the same; building its network would take for ever.
-    """
-    for role in ("network", "codec", "conditioner"):
-        part = stated.get(role)
-        said = part.get("config") if isinstance(part, dict) else None
-        for name, value in said.items() if isinstance(said, dict) else ():
-            if name in COUNTS and not (isinstance(value, int) and value <= len(header.tensors)):
-                raise Refused(f"{header.path}: its {role} states {name} {value!r}", "the file is damaged", "model")
-
-
-def _said(module: "nn.Module") -> dict[str, Any]:
-    return {"name": _file(module), "config": asdict(cast(Any, module).config)}
 
 
 def _listed(value: Any, role: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from unnoise.text.transformer import TransformerConditioner, TransformerConfig
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Run
+from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
 from unnoise.train.weighting import Velocity
 
@@ -49,8 +50,7 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
     model = started(recipe, device) if recipe.start else build(recipe, pictures, torch.device(device))
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
     return Run(
-        model=model,
-        objective=objective,
+        subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
         pictures=pictures,
         heldout=heldout,
         steps=recipe.steps,
@@ -60,7 +60,6 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         matrices=lambda name: "blocks." in name,
         captions=CAPTIONS,
         flip=0.5,
-        previews=recipe.previews,
         compiled=recipe.compiled,
     )
 

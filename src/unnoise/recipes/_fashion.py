@@ -24,6 +24,7 @@ from unnoise.text.labels import Labels, LabelsConfig
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Run
+from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import Times
 
 SIZE = 28  # the pictures' own; the network halves it twice, to 7
@@ -68,16 +69,15 @@ def run(recipe: Clothes, method: Method, device: str) -> Run:
     source = open_source(recipe.data)
     pictures = load(source, SIZE, workers=0)  # raw bytes: nothing to decode
     model = build(recipe, method, classes(source), pictures.images.shape[1], torch.device(device))
+    objective = Denoising(model.denoiser, model.conditioner, model.schedule, method.times, autocast=torch.bfloat16)
     return Run(
-        model=model,
-        objective=Denoising(model.denoiser, model.conditioner, model.schedule, method.times, autocast=torch.bfloat16),
+        subject=Diffusion(model=model, objective=objective, previews=model.description.classes),
         pictures=pictures,
         heldout=_heldout(recipe.data),
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate),
-        previews=model.description.classes,
         compiled=recipe.compiled,
     )
 

@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 
 from unnoise.core.error import Refused
-from unnoise.tasks.generate import Generate
 from unnoise.train.event import Event, Saved
 from unnoise.train.preflight import preflight
 from unnoise.train.run import Run
@@ -35,8 +34,7 @@ def fit(
         Refused: the folder holds a run already, or none to resume; the run is another one than the snapshot's, fails
             its preflight or diverges; or the folder cannot be written.
     """
-    for prompt in run.previews:  # a prompt that the model cannot honour is said now, not at the first preview
-        Generate(prompt=prompt, seed=0).plan(run.model.description)
+    run.subject.check()
     known = every(out / "snapshots")
     if resume and not known:
         raise Refused(f"there is no snapshot in {out}", "leave out resume to start a run there", "resume")

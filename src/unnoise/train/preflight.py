@@ -16,21 +16,20 @@ import torch
 from torch import Tensor
 
 from unnoise.core.error import Refused
-from unnoise.data.batches import Batch, Order, batches
+from unnoise.data.batches import Batch, batches
 from unnoise.data.pictures import Gallery
-from unnoise.media.image import save, to_bytes
+from unnoise.media.image import save
 from unnoise.train.event import Preflight
 from unnoise.train.loop import generator
 from unnoise.train.objective import Example
 from unnoise.train.run import Run
-from unnoise.train.sheets import captioned
-from unnoise.train.trainer import Trainer, asked, copied
+from unnoise.train.subject import on_device
+from unnoise.train.trainer import Trainer
 
 STEPS = 10
 """Of the trial. A network that starts as nothing lets gradient in layer by layer, one or two a step."""
 
 FEW = 8
-SHOWN = 24
 
 
 def preflight(run: Run, out: Path) -> Preflight:
@@ -39,14 +38,14 @@ def preflight(run: Run, out: Path) -> Preflight:
     Raises:
         Refused: a tensor gets no gradient, the loss of one batch does not fall, or an average does not move.
     """
-    device = next(run.model.denoiser.parameters()).device
+    device = on_device(run.subject)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         trial = Trainer(_trial(run))
         order = replace(trial.order, size=run.batch)
         with closing(batches(run.pictures, order, 0, run.captions, run.flip)) as found:
             batch = next(found)
         path = out / "first_batch.png"
-        save(path, _sheet(trial, batch, order))
+        save(path, trial.run.subject.sheet(batch, order, 0))
         losses = _losses(trial, batch)
     return Preflight(
         path, losses, len(run.pictures), sum(p.numel() for p in trial.weights.values()), broken(run.pictures)
@@ -60,19 +59,12 @@ def broken(pictures: Gallery) -> tuple[str, ...]:
 
 
 def _trial(run: Run) -> Run:
-    """The run on a copy of its model, short and at full rate."""
-    model = copied(run.model)
+    """The run on a copy of its subject, short and at full rate."""
     settings = replace(run.optimizing, warmup=STEPS // 2, cooldown=0.0)
     few = min(run.batch, FEW)
-    objective = run.objective.of(model)
-    return replace(run, model=model, objective=objective, steps=STEPS, batch=few, optimizing=settings, compiled=False)
-
-
-def _sheet(trial: Trainer, batch: Batch, order: Order) -> Tensor:
-    """The first pictures as the network gets them, through the codec, with the captions that are left to them."""
-    wishes = asked(batch.captions, order, 0, trial.run.drop)[:SHOWN]
-    seen = trial.run.model.codec.decode(trial.encoded(batch.images[:SHOWN]))
-    return captioned(list(to_bytes(seen.float()).cpu()), [wish.prompt for wish in wishes])
+    subject = run.subject.copied()
+    others = {role: replace(one, warmup=STEPS // 2, cooldown=0.0) for role, one in run.others.items()}
+    return replace(run, subject=subject, steps=STEPS, batch=few, optimizing=settings, others=others, compiled=False)
 
 
 def _losses(trial: Trainer, batch: Batch) -> tuple[float, ...]:

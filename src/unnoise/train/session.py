@@ -1,15 +1,13 @@
 """A run with its folder: what is written there, and when."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from unnoise.core.error import Refused
-from unnoise.families.native import export, parts
 from unnoise.media.image import save as save_picture
 from unnoise.train import snapshot
 from unnoise.train.event import Event, Heldout, Logged, Previewed, Saved
@@ -17,7 +15,6 @@ from unnoise.train.log import Log
 from unnoise.train.loop import Report
 from unnoise.train.post_hoc import keep
 from unnoise.train.run import Run
-from unnoise.train.sheets import preview
 from unnoise.train.snapshot import Snapshot
 from unnoise.train.trainer import Trainer
 from unnoise.weights.store import write_tensors
@@ -68,9 +65,9 @@ class Session:
         if self._due(every.heldout) and (loss := self.trainer.heldout(self.trainer.averaged())) is not None:
             self.log.add({"step": self.trainer.step, "heldout": loss})
             yield Heldout(self.trainer.step, loss)
-        if self._due(every.preview) and self.run.previews:
+        if self._due(every.preview) and (drawn := self.trainer.averaged().preview()) is not None:
             path = self.out / "previews" / f"step-{self.trainer.step:06d}.png"
-            save_picture(path, preview(self.trainer.averaged(), self.run.previews), self.run.model.description.name)
+            save_picture(path, drawn, self.run.subject.name)
             yield Previewed(self.trainer.step, path)
 
     def save(self) -> Saved:
@@ -89,11 +86,8 @@ class Session:
         """Write what follows from the state: the averages as they stand, for post-hoc EMA, and the model's file."""
         for average in self.trainer.averages:
             keep(self.out / "averages", average)
-        model = self.trainer.averaged()
-        facts = {**model.description.facts, "steps": str(self.trainer.step)}
-        described = replace(model, description=replace(model.description, facts=facts))
         path = self.out / "model.safetensors"
-        write_tensors(path, *export(described, nn.ModuleDict(parts(model)).state_dict(), self.run.stored))
+        write_tensors(path, *self.trainer.averaged().export(self.trainer.step, self.run.stored))
         return path
 
     def close(self) -> None:

@@ -13,6 +13,9 @@ from unnoise.tasks.generate import Generate
 WIDTH = 128
 """Pixels that a picture is enlarged to, so that words fit above it."""
 
+SHOWN = 24
+"""Pictures of a batch that a sheet shows."""
+
 
 def captioned(pictures: Sequence[Tensor], captions: Sequence[str], columns: int = 8) -> Tensor:
     """A sheet, uint8 (3, H, W), of pictures with a caption above each.

@@ -1,26 +1,21 @@
 """One run in progress: its weights, optimizers, averages and step, and the examples each step takes."""
 
-import copy
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from random import Random
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from unnoise.core.error import Refused
-from unnoise.core.model import Model, Wish
 from unnoise.data.batches import Batch, Order, batches
-from unnoise.evaluate.heldout import heldout
-from unnoise.families.native import parts
 from unnoise.train.ema import Average
 from unnoise.train.loop import Report, generator, train
 from unnoise.train.objective import Example
 from unnoise.train.optimizers import Together
 from unnoise.train.run import Run
+from unnoise.train.subject import Subject, on_device
 
 
 class Trainer:
@@ -28,18 +23,21 @@ class Trainer:
 
     def __init__(self, run: Run) -> None:
         self.run, self.step = run, 0
-        self.modules = nn.ModuleDict(parts(run.model))
-        self.modules.requires_grad_(False).eval()  # the codec stays as it is
-        trained = [cast(nn.Module, run.model.denoiser), cast(nn.Module, run.model.conditioner)]
-        for module in trained:
+        self.modules = nn.ModuleDict(dict(run.subject.parts()))
+        self.modules.requires_grad_(False).eval()  # what has no role stays as it is
+        roles = run.subject.roles()
+        for module in (module for trained in roles.values() for module in trained):
             module.requires_grad_(True).train()
         self.weights = {name: p for name, p in self.modules.named_parameters() if p.requires_grad}
-        self.optimizers = {"model": Together(trained, run.optimizing, run.matrices)}
-        self.averages = [Average(self.weights, width) for width in run.widths]
-        self.device = next(self.modules.parameters()).device
+        self.optimizers = {
+            role: Together(trained, run.others.get(role, run.optimizing), run.matrices)
+            for role, trained in roles.items()
+        }
+        kept = {id(p) for module in roles["model"] for p in module.parameters()}
+        self.averages = [Average({n: p for n, p in self.weights.items() if id(p) in kept}, w) for w in run.widths]
+        self.device = on_device(run.subject)
         self.order = Order(size=run.batch, seed=run.seed)
-        if run.compiled:
-            network = run.model.denoiser.network
+        for network in run.subject.networks() if run.compiled else ():
             network.forward = torch.compile(network.forward)
 
     def steps(self, examples: Iterable[Example] | None = None) -> Generator[Report, None, None]:
@@ -51,7 +49,7 @@ class Trainer:
         run = self.run
         wanted = islice(self.examples() if examples is None else examples, max(0, run.steps - self.step))
         factor = partial(run.optimizing.factor, steps=run.steps)
-        for report in train(run.objective, self.optimizers, wanted, factor, self.step):
+        for report in train(run.subject.objective, self.optimizers, wanted, factor, self.step):
             self.step = report.step
             for average in self.averages:
                 average.update(self.weights)
@@ -64,35 +62,19 @@ class Trainer:
             yield self.example(batch, step)
 
     def example(self, batch: Batch, step: int) -> Example:
-        """A batch as the objective takes it: encoded, its captions turned to tokens."""
-        wishes = asked(batch.captions, self.order, step, self.run.drop)
-        tokens = self.run.model.conditioner.prepare(wishes)
-        return Example(self.encoded(batch.images), tokens, generator(self.run.seed, step, self.device))
+        """A batch as the objective takes it."""
+        return self.run.subject.example(batch, self.order, step, generator(self.run.seed, step, self.device))
 
-    @torch.no_grad()
-    def encoded(self, images: Tensor) -> Tensor:
-        """uint8 pictures (B, C, S, S) as samples."""
-        return self.run.model.codec.encode(images.to(self.device).float() / 127.5 - 1)
-
-    def averaged(self, which: int = 0) -> Model:
-        """The model with averaged weights, apart from the one in training: what is exported and shown."""
-        made = copied(self.run.model)
+    def averaged(self, which: int = 0) -> Subject:
+        """The subject with averaged weights, apart from the one in training: what is exported and shown."""
+        made = self.run.subject.copied()
         if self.averages:
-            nn.ModuleDict(parts(made)).load_state_dict(dict(self.averages[which].values), strict=False)
+            nn.ModuleDict(dict(made.parts())).load_state_dict(dict(self.averages[which].values), strict=False)
         return made
 
-    def heldout(self, model: Model) -> float | None:
-        """The held-out loss of a model; None where the run holds nothing out."""
-        held, objective = self.run.heldout, self.run.objective
-        if held is None:
-            return None
-        wishes = [Wish(captions[0] if captions else "") for captions in held.captions]
-        return heldout(
-            objective.of(model).errors,
-            torch.cat([self.encoded(some) for some in held.images.split(64)]),
-            lambda part: model.conditioner.prepare(wishes[part]),
-            lambda count, random: objective.times(count, objective.schedule, random),
-        )
+    def heldout(self, subject: Subject) -> float | None:
+        """The held-out loss of a subject; None where the run holds nothing out."""
+        return None if self.run.heldout is None else subject.heldout(self.run.heldout)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the run's state, by name."""
@@ -121,30 +103,6 @@ class Trainer:
         for role, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_nested(f"optimizer.{role}", tensors, optimizer.state_dict()))
         self.step = step
-
-
-def asked(captions: Sequence[str], order: Order, step: int, drop: float) -> list[Wish]:
-    """What the network is told of a step's pictures: their captions, dropped here and there."""
-    draws = (Random(order.key(step, place, "drop")) for place in order.places)
-    return [Wish("" if draw.random() < drop else caption) for caption, draw in zip(captions, draws, strict=True)]
-
-
-def copied(model: Model) -> Model:
-    """The same model with modules of its own, for evaluation."""
-    made = (_copied(part) for part in (model.denoiser, model.codec, model.conditioner))
-    return replace(model, **dict(zip(("denoiser", "codec", "conditioner"), made, strict=True)))
-
-
-def _copied(module: Any) -> Any:
-    """torch.compile's forward, an attribute of the instance, stays behind."""
-    made = copy.deepcopy(module, {id(forward): None for forward in _compiled(module)})
-    for part in made.modules():
-        part.__dict__.pop("forward", None)
-    return made.requires_grad_(False).eval()
-
-
-def _compiled(module: nn.Module) -> list[Any]:
-    return [part.__dict__["forward"] for part in module.modules() if "forward" in part.__dict__]
 
 
 def _flat(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,0 +1,91 @@
+"""A codec: trained on pictures alone, words play no part. A patch critic, where there is one, is trained against it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.data.batches import Batch, Order
+from unnoise.data.pictures import Pictures
+from unnoise.media.image import to_bytes
+from unnoise.media.sheet import sheet
+from unnoise.train.objective import Example
+from unnoise.train.objectives.coding import Coding
+from unnoise.train.sheets import SHOWN, captioned
+from unnoise.train.subject import copied, floats
+from unnoise.weights.parts import export_parts
+
+TOGETHER = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    """Args:
+    title: what its file says it is for.
+    objective: what is minimised, with the codec and its critic in it.
+    shown: uint8 pictures (N, C, S, S) that the preview draws beside what becomes of them.
+    """
+
+    title: str
+    objective: Coding
+    shown: Tensor | None = None
+    name: str = "codec"
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        critic = self.objective.critic
+        return {"codec": self.objective.codec} | ({} if critic is None else {"critic": critic})
+
+    def roles(self) -> Mapping[str, Sequence[nn.Module]]:
+        critic = self.objective.critic
+        return {"model": [self.objective.codec]} | ({} if critic is None else {"critic": [critic]})
+
+    def networks(self) -> Sequence[nn.Module]:
+        return list(self.parts().values())
+
+    def copied(self) -> Self:
+        objective = self.objective
+        critic = None if objective.critic is None else copied(objective.critic)
+        return replace(self, objective=objective.of(copied(objective.codec), critic))
+
+    def check(self) -> None: ...
+
+    def example(self, batch: Batch, order: Order, step: int, random: torch.Generator) -> Example:
+        return Example(floats(batch.images, self._device()), None, random)
+
+    @torch.no_grad()
+    def sheet(self, batch: Batch, order: Order, step: int) -> Tensor:
+        return captioned(list(batch.images[:SHOWN].cpu()), batch.captions[:SHOWN])
+
+    @torch.no_grad()
+    def heldout(self, pictures: Pictures) -> float:
+        """The mean square error on whole pictures, no noise added: 10 log10(4 / it) is the PSNR in decibels."""
+        errors = [F.mse_loss(self._again(some), floats(some, self._device())) for some in _some(pictures.images)]
+        sizes = torch.tensor([len(some) for some in _some(pictures.images)])
+        return float((torch.stack(errors).cpu() * sizes).sum() / sizes.sum())
+
+    @torch.no_grad()
+    def preview(self) -> Tensor | None:
+        """Pictures, what becomes of them, and the look at their latents."""
+        if self.shown is None:
+            return None
+        codec, made = self.objective.codec, to_bytes(self._again(self.shown)).cpu()
+        looks = codec.preview(codec.encode(floats(self.shown, self._device())))
+        small = to_bytes(F.interpolate(looks, scale_factor=float(codec.scale))).cpu()
+        return sheet([list(self.shown), list(made), list(small)], rows=["picture", "decoded", "preview"])
+
+    def export(self, steps: int, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, str]]:
+        return export_parts({"codec": self.objective.codec}, dtype, {"title": self.title, "steps": str(steps)})
+
+    def _again(self, images: Tensor) -> Tensor:
+        codec = self.objective.codec
+        return codec.decode(codec.encode(floats(images, self._device()))).clamp(-1, 1)
+
+    def _device(self) -> torch.device:
+        return next(self.objective.codec.parameters()).device
+
+
+def _some(images: Tensor) -> tuple[Tensor, ...]:
+    return images.split(TOGETHER)
