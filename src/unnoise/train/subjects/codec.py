@@ -13,7 +13,7 @@ from unnoise.data.pictures import Pictures
 from unnoise.media.image import to_bytes
 from unnoise.media.sheet import sheet
 from unnoise.train.objective import Example
-from unnoise.train.objectives.coding import Coding
+from unnoise.train.objectives.codec import Coding
 from unnoise.train.sheets import SHOWN, captioned
 from unnoise.train.subject import copied, floats
 from unnoise.weights.parts import export_parts

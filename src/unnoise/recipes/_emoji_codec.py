@@ -1,0 +1,71 @@
+"""What the recipe `emoji_codec` is made of."""
+
+from pathlib import Path
+
+import torch
+
+from unnoise import catalogue
+from unnoise.core.error import Refused
+from unnoise.data.pictures import Pictures, load
+from unnoise.data.source import open_source
+from unnoise.networks import CODECS
+from unnoise.networks.autoencoder import Autoencoder, AutoencoderConfig
+from unnoise.recipes.emoji_codec import EmojiCodec
+from unnoise.train.objectives.codec import Coding, Critic
+from unnoise.train.optimizers import Optimizing
+from unnoise.train.run import Run
+from unnoise.train.subjects.codec import Codec
+from unnoise.weights.parts import read_part
+
+SHOWN = 8
+
+
+def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
+    pictures = load(open_source(data, captionless=True), recipe.size)
+    try:
+        heldout = load(open_source(data, "heldout", captionless=True), recipe.size)
+    except Refused:
+        heldout = None  # a folder without a held-out part trains all the same
+    where = torch.device(device)
+    torch.manual_seed(recipe.seed)
+    codec = started(recipe, device) if recipe.start else Autoencoder(_config(recipe))
+    objective = Coding(
+        codec=codec.to(where),
+        jitter=recipe.jitter,
+        crop=recipe.crop,
+        critic=Critic().to(where) if recipe.critic else None,
+        autocast=torch.bfloat16,
+    )
+    return Run(
+        subject=Codec(title="emoji of 128 pixels", objective=objective, shown=_shown(heldout or pictures)),
+        pictures=pictures,
+        heldout=heldout,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        seed=recipe.seed,
+        optimizing=Optimizing(rate=recipe.rate),
+        flip=0.5,
+        compiled=recipe.compiled,
+    )
+
+
+def started(recipe: EmojiCodec, device: str) -> Autoencoder:
+    """The codec the recipe goes on from, its weights float32.
+
+    Raises:
+        Refused: it is no autoencoder of these sizes.
+    """
+    path = catalogue.find(str(recipe.start))
+    codec = read_part(path, "codec", CODECS, catalogue.place(device, "float32"))
+    if not isinstance(codec, Autoencoder) or codec.config != _config(recipe):
+        raise Refused(f"the codec of '{recipe.start}' has other sizes", "start from one that has these", "start")
+    return codec
+
+
+def _config(recipe: EmojiCodec) -> AutoencoderConfig:
+    return AutoencoderConfig(channels=recipe.channels, widths=recipe.widths)
+
+
+def _shown(pictures: Pictures) -> torch.Tensor:
+    """Some from all over the set, since neighbours are alike."""
+    return pictures.images[:: max(1, len(pictures) // SHOWN)][:SHOWN]
