@@ -54,7 +54,7 @@ class Autoencoder(nn.Module):
         self.config = config
         self.scale, self.channels = config.scale, config.channels
         self.encoder, self.decoder = Encoder(config), Decoder(config)
-        self.whiten = nn.BatchNorm2d(config.channels, affine=False, momentum=0.02)
+        self.whiten = nn.BatchNorm2d(config.channels, eps=1e-8, momentum=0.02, affine=False)
         self.look = nn.Conv2d(config.channels, config.media, 1)
 
     def encode(self, media: Tensor) -> Tensor:
