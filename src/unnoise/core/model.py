@@ -1,7 +1,7 @@
 """A model as the rest of the system sees it, and the protocols of its parts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from unnoise.core.description import Description
@@ -32,6 +32,23 @@ class Codec(Protocol):
     def preview(self, sample: "Tensor", /) -> "Tensor":
         """A quick look at a data guess, at any size, float in [-1, 1]."""
         ...
+
+
+@runtime_checkable
+class Upscaler(Protocol):
+    """A module that makes media (B, channels, H, W), float in [-1, 1], larger: `scale` times as many pixels a side.
+
+    `reach` is how far it looks, in pixels of what it is given: whatever lies farther from a place has no part in it.
+    """
+
+    @property
+    def scale(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def reach(self) -> int: ...
+    def parameters(self) -> "Iterator[Tensor]": ...
+    def __call__(self, media: "Tensor", /) -> "Tensor": ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,25 @@ class Model:
         return replace(self, description=replace(self.description, name=name))
 
 
+@dataclass(frozen=True)
+class Enlarging:
+    """An upscaler as a library holds it.
+
+    Args:
+        name: what requests call it.
+        network: ready to run.
+        files: file name -> sha256.
+    """
+
+    name: str
+    network: Upscaler
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def named(self, name: str) -> "Enlarging":
+        """The same upscaler under another name."""
+        return replace(self, name=name)
+
+
 class Library(Protocol):
     """Where a task finds what its request names."""
 
@@ -80,3 +116,8 @@ class Library(Protocol):
     def describe(self, name: str, /) -> Description: ...
     def model(self, name: str, /) -> Model: ...
     def state(self, digest: str, /) -> "Paused": ...
+    def picture(self, digest: str, /) -> "Tensor":
+        """A picture it holds, uint8 (3, H, W), or (4, H, W) with transparency."""
+        ...
+
+    def upscaler(self, name: str, /) -> "Enlarging": ...
