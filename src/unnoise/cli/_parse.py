@@ -50,7 +50,8 @@ METAVARS = {
 }
 """What stands for a value in the help, by the field's name, unless its metadata say; otherwise its type does.
 
-Metadata may also hold `shown`, the default that the help tells where the field's own is not what counts.
+Metadata may also hold `shown`, the default that the help tells where the field's own is not what counts, and `named`,
+whether it is given by name where `UNNAMED` says otherwise.
 """
 
 
@@ -122,7 +123,7 @@ def options(kind: type[Any]) -> dict[str, Field[Any]]:
     for field in fields(kind):
         if is_dataclass(inner := hints[field.name]):
             found |= options(cast(type, inner))
-        elif field.name not in UNNAMED:
+        elif _named(field):
             found["--" + field.name.replace("_", "-")] = field
     return found
 
@@ -134,12 +135,13 @@ def _struct(info: StructTypeInfo) -> StructConstructorSpec | None:
     kind = cast(type[Any], info.type)
     helps, hints = field_help(kind), get_type_hints(kind)
     specs = tuple(_field(field, hints[field.name], helps.get(field.name)) for field in fields(kind))
+    called = {f.name: _called(f) for f in fields(kind)}
     required = [f.name for f in fields(kind) if _default(f) is MISSING and not is_dataclass(hints[f.name])]
 
     def make(**values: Any) -> Any:
         for name in required:
             if values[name] is None:
-                raise Misread(Refused(f"{_called(name)} is missing", helps.get(name, "give it"), name))
+                raise Misread(Refused(f"{called[name]} is missing", helps.get(name, "give it"), name))
         return kind(**values)
 
     return StructConstructorSpec(make, specs)
@@ -148,7 +150,7 @@ def _struct(info: StructTypeInfo) -> StructConstructorSpec | None:
 def _field(field: Field[Any], hint: Any, text: str | None) -> StructFieldSpec:
     if is_dataclass(hint):
         return StructFieldSpec(field.name, cast(type, hint), tyro.MISSING, text or "")
-    default, called = _default(field), _called(field.name)
+    default, called = _default(field), _called(field)
     required = default is MISSING
     silent = default is None or default == "" or isinstance(default, bool) or default == ()
     hint_text = "(required)" if required else "" if silent else f"({_shown(default)})"
@@ -183,9 +185,13 @@ def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _called(name: str) -> str:
+def _named(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("named", field.name not in UNNAMED))
+
+
+def _called(field: Field[Any]) -> str:
     """A field's name as people write it."""
-    return name.upper() if name in UNNAMED else "--" + name.replace("_", "-")
+    return "--" + field.name.replace("_", "-") if _named(field) else field.name.upper()
 
 
 def _shown(default: Any) -> str:
