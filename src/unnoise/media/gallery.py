@@ -21,7 +21,7 @@ class Shown:
         format: the file's: png, webp or jpeg.
         width, height: in pixels.
         settings: its own, by name, in the order they are shown.
-        record: how it was made, as JSON; shown when it is asked for.
+        record: how it was made, as JSON, shown when it is asked for; empty where nothing is known of it.
     """
 
     data: bytes
@@ -29,7 +29,22 @@ class Shown:
     width: int
     height: int
     settings: Mapping[str, str]
-    record: str
+    record: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures in words.
+
+    Args:
+        title: above it; empty for none.
+        head: the columns' names.
+        rows: one text a column, in each.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,8 @@ table { border-collapse: collapse }
 th { font-weight: 600; padding: .4rem .6rem; text-align: center; max-width: 20rem; overflow-wrap: anywhere }
 tbody th { text-align: right; vertical-align: top; position: sticky; left: 0; background: var(--paper) }
 td { padding: .35rem; vertical-align: top }
+.told td { border-top: 1px solid var(--line); font-variant-numeric: tabular-nums }
+.told th { text-align: left }
 figure { margin: 0; padding: .5rem; border: 1px solid var(--line); border-radius: 6px; background: var(--well) }
 img { display: block; margin: auto; height: auto; image-rendering: auto }
 img.small { image-rendering: pixelated }
@@ -79,13 +96,14 @@ _SMALL = 256
 """Pictures up to this side are shown at twice their size or more, each pixel a square."""
 
 
-def page(title: str, about: str, blocks: Sequence[Block]) -> str:
+def page(title: str, about: str, blocks: Sequence[Block], tables: Sequence[Table] = ()) -> str:
     """The page's HTML.
 
     Args:
         title: what the pictures share, such as their prompt.
         about: one line under it.
         blocks: the pictures.
+        tables: figures, before the pictures.
     """
     return "".join(
         [
@@ -94,9 +112,20 @@ def page(title: str, about: str, blocks: Sequence[Block]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             f"<title>{_text(title[:200])}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
             f"<h1>{_text(title)}</h1>\n<p>{_text(about)}</p>\n",
+            *(_table(table) for table in tables),
             *(_block(block) for block in blocks),
             "</body>\n</html>\n",
         ]
+    )
+
+
+def _table(table: Table) -> str:
+    title = f"<h2>{_text(table.title)}</h2>\n" if table.title else ""
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.head)
+    rows = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>\n" for row in table.rows)
+    return (
+        f'{title}<div class="wide"><table class="told">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n'
+        "</table></div>\n"
     )
 
 
@@ -121,11 +150,13 @@ def _figure(shown: Shown) -> str:
     kind = ' class="small"' if times > 1 else ""
     label = _text(", ".join(f"{name} {value}" for name, value in shown.settings.items()))
     settings = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in shown.settings.items())
+    record = f"<details><summary>record</summary><pre>{_text(_pretty(shown.record))}</pre></details>" * bool(
+        shown.record
+    )
     size = f'width="{times * shown.width}" height="{times * shown.height}"'
     return (
         f'<figure><img{kind} src="{source}" {size} alt="{label}">'
-        f"<figcaption><dl>{settings}</dl>"
-        f"<details><summary>record</summary><pre>{_text(_pretty(shown.record))}</pre></details></figcaption></figure>"
+        f"<figcaption><dl>{settings}</dl>{record}</figcaption></figure>"
     )
 
 
