@@ -32,12 +32,14 @@ class Item:
         captions: what it shows, the fullest first; empty where nobody said.
         tags: everything else that is known, such as name, style, group, label, keywords (joined by ", ").
         read: decodes it.
+        alpha: decodes how opaque it is, uint8 (1, H, W), where a set keeps that beside its pictures on white.
     """
 
     name: str
     captions: tuple[str, ...]
     tags: Mapping[str, str]
     read: Read
+    alpha: Read | None = None
 
 
 class Source(Protocol):
@@ -67,11 +69,12 @@ class Stored:
     name: str
     offset: int = 0
     size: int = -1
+    channels: int = 3
 
     def __call__(self) -> Tensor:
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            return decode(file.read(self.size), self.name)
+            return decode(file.read(self.size), self.name, self.channels)
 
 
 def open_source(path: Path, split: str = "train", captionless: bool = False) -> Source:

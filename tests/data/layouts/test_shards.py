@@ -18,7 +18,7 @@ def test_members_of_one_name_are_one_item(tmp_path: Path, tar, png) -> None:
     members = {
         "sub.dir/a.b.png": png((9, 9, 9)),
         "sub.dir/a.png": png((1, 2, 3)),
-        "sub.dir/a.alpha.webp": b"never read",
+        "sub.dir/a.alpha.png": png((70, 70, 70)),
         "sub.dir/a.json": _json(caption="a cat, drawn", name="cat", style="drawn", keywords=["pet", "tom"]),
         "b.txt": b"a dog\na hound",
         "b.JPG": png((4, 5, 6)),
@@ -29,7 +29,8 @@ def test_members_of_one_name_are_one_item(tmp_path: Path, tar, png) -> None:
     assert first.captions == ("a cat, drawn",)
     assert first.tags == {"name": "cat", "style": "drawn", "keywords": "pet, tom"}
     assert first.read()[:, 0, 0].tolist() == [1, 2, 3]
-    assert (second.name, second.captions) == ("b", ("a dog", "a hound"))
+    assert first.alpha is not None and first.alpha()[:, 0, 0].tolist() == [70]
+    assert (second.name, second.captions, second.alpha) == ("b", ("a dog", "a hound"), None)
     assert second.read()[:, 0, 0].tolist() == [4, 5, 6]
 
 
@@ -101,6 +102,11 @@ def test_the_emoji_set(shared: Path) -> None:
     heldout = open_source(path, "heldout")
     assert len(heldout) == 254
     assert len(open_source(path, "heldout+extra")) == 290
+    sunflower = next(item for item in items(heldout) if item.alpha and item.name == "fluent-3d_1f33b")
+    rgb, alpha = sunflower.read(), sunflower.alpha()
+    assert alpha.shape == (1, 128, 128)
+    assert alpha.min() == 0 and alpha.max() == 255
+    assert rgb[:, alpha[0] == 0].float().mean() > 254  # the picture lies on white
     item = next(item for item in items(heldout) if item.name == "twemoji_1f1ec-1f1f9")
     assert item.captions == ("flag of Guatemala, twemoji, flat cartoon vector art",)
     assert item.tags["group"] == "Flags"

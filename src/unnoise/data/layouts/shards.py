@@ -2,8 +2,8 @@
 
 A folder's shards are told apart by name: `train-*.tar`, `heldout-*.tar`; shards named `extra-*` belong to the split
 they name further on and are taken only by "train+extra". Shards without such a name are all of them "train".
-A tar is indexed once, by offsets; pictures are read straight from it. Members of other kinds (NAME.alpha.webp) and
-names without a picture are passed over.
+A tar is indexed once, by offsets; pictures are read straight from it. NAME.alpha.webp (or .png) says how opaque the
+picture is that NAME.webp shows on white. Members of other kinds and names without a picture are passed over.
 """
 
 import tarfile
@@ -58,10 +58,13 @@ def _items(shard: Path) -> Iterator[Item]:
         for key, members in _grouped(archive, shard).items():
             if kind := next((k for k in PICTURES if k in members), ""):
                 captions, tags = _words(archive, members, shard)
-                picture = members[kind]
-                yield Item(
-                    key, captions, tags, Stored(shard, f"{shard}:{picture.name}", picture.offset_data, picture.size)
-                )
+                alpha = next((members[f".alpha{k}"] for k in PICTURES if f".alpha{k}" in members), None)
+                opaque = _stored(shard, alpha, 1) if alpha else None
+                yield Item(key, captions, tags, _stored(shard, members[kind]), opaque)
+
+
+def _stored(shard: Path, member: tarfile.TarInfo, channels: int = 3) -> Stored:
+    return Stored(shard, f"{shard}:{member.name}", member.offset_data, member.size, channels)
 
 
 def _grouped(archive: tarfile.TarFile, shard: Path) -> dict[str, dict[str, tarfile.TarInfo]]:

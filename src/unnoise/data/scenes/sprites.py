@@ -1,0 +1,230 @@
+"""The things that scenes are made of: the pictures of a set cut out along their alpha, with what is known of each."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.core.error import Refused
+from unnoise.data.scenes.colours import NAMES, TINTS, Floats, Rgb, body, share, tinted
+from unnoise.data.scenes.names import colour_in, colourless, plural, stands
+from unnoise.data.source import Item, Source, items, open_source
+
+Bytes = NDArray[np.uint8]
+
+MOSTLY = 0.5  # of a thing's pixels: below, people would rather name two colours
+PARTLY = 0.25  # enough for a colour that the thing's own name says
+TRANSPARENT = 8  # alpha below it is dust of the compression
+LOOKED_AT = 400  # pixels, about, that colours are measured on
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where sprites come from.
+
+    Args:
+        data: a folder of shards whose pictures have their alpha beside them.
+        split: which of the set's splits.
+        styles: drawing styles to take, by the set's style tag; none for all.
+        leave: groups to leave out.
+    """
+
+    data: Path
+    split: str = "train"
+    styles: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ("Flags", "Symbols")
+
+    def keeps(self, tags: Mapping[str, str]) -> bool:
+        """Whether a picture of these tags is wanted."""
+        return (not self.styles or tags.get("style") in self.styles) and tags.get("group") not in self.leave
+
+
+@dataclass(frozen=True, eq=False)
+class Sprite:
+    """One thing, cut out.
+
+    Args:
+        name: as the set has it, "red apple"; `noun` is what remains without a colour that is the thing's own, "apple".
+        style, group: the set's tags; `phrase` is how the set's captions say the style, "" where they do not.
+        keywords: other words for it; none says a colour.
+        colour: what most of it is, by measurement; "" where that has no one name. `hints` are all that it partly is.
+        own: the mean of its own colours where it may be given another, of which `tints` become what their names say.
+        corner: where in its picture it lay, left and top from 0 to 1; with `side`, the picture's side in pixels.
+        pixels: premultiplied (h, w, 4), nothing of it empty at an edge.
+    """
+
+    name: str
+    noun: str
+    style: str
+    group: str
+    phrase: str
+    keywords: tuple[str, ...]
+    colour: str
+    hints: tuple[str, ...]
+    own: Rgb | None
+    tints: tuple[str, ...]
+    corner: tuple[float, float]
+    side: int
+    pixels: Bytes
+
+    @property
+    def ratio(self) -> float:
+        """Width over height."""
+        height, width, _ = self.pixels.shape
+        return width / height
+
+
+@dataclass(frozen=True, eq=False)
+class Sprites:
+    """All the things there are, in the order of their set."""
+
+    all: tuple[Sprite, ...]
+
+    @cached_property
+    def styles(self) -> Mapping[str, tuple[int, ...]]:
+        """The numbers of each style's sprites."""
+        return _grouped((sprite.style, k) for k, sprite in enumerate(self.all))
+
+    @cached_property
+    def placed(self) -> Mapping[str, tuple[int, ...]]:
+        """Those of each style that can stand beside others."""
+        return _grouped((s.style, k) for k, s in enumerate(self.all) if stands(s.noun))
+
+    @cached_property
+    def counted(self) -> Mapping[str, tuple[int, ...]]:
+        """Those of each style that can be counted."""
+        return _grouped((s.style, k) for k, s in enumerate(self.all) if plural(s.noun))
+
+    @cached_property
+    def company(self) -> tuple[str, ...]:
+        """The styles in which at least three things of different names can stand beside each other."""
+        return tuple(s for s, placed in self.placed.items() if len({self.all[k].noun for k in placed}) >= 3)
+
+    @cached_property
+    def natural(self) -> frozenset[tuple[str, str]]:
+        """Every thing with every colour that it has, or partly has, in some style without being given it."""
+        return frozenset((sprite.noun, hint) for sprite in self.all for hint in sprite.hints)
+
+
+@lru_cache(maxsize=4)
+def cut(shelf: Shelf) -> Sprites:
+    """The sprites of a shelf, read once a process: a few seconds, and 40 KB each.
+
+    Raises:
+        Refused: the set cannot be opened, or nothing on this shelf has an alpha.
+    """
+    sprites = cut_out(open_source(shelf.data, shelf.split), shelf)
+    if not sprites:
+        raise Refused(
+            f"'{shelf.data}' has nothing to cut out in its split '{shelf.split}'",
+            "scenes need shards with NAME.alpha.webp beside NAME.webp, in one of the styles and groups asked for",
+            "data",
+        )
+    return Sprites(tuple(sprites))
+
+
+def cut_out(source: Source, shelf: Shelf) -> list[Sprite]:
+    """What of a source is kept, is not empty, has an alpha and can be decoded."""
+    found: list[Sprite] = []
+    for item in items(source):
+        if item.alpha and item.tags.get("name") and shelf.keeps(item.tags):
+            try:
+                found.append(sprite_of(item, item.read(), item.alpha()))
+            except (Refused, OSError):
+                continue  # a broken or empty picture is what `audit` tells of; the others will do
+    return found
+
+
+def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:
+    """A sprite of a picture on white, uint8 (3, H, W), and its alpha, uint8 (1, H, W).
+
+    Raises:
+        Refused: nothing of it is opaque.
+    """
+    pixels, left, top = _trimmed(_premultiplied(white.numpy(), alpha.numpy()), item.name)
+    looked_at, opacity = _sample(pixels)
+    shares = dict(zip(NAMES, share(looked_at).tolist(), strict=True))
+    name = item.tags["name"]
+    noun, colour = _called(name, shares)
+    own = body(looked_at) if colourless(noun) and (noun != name or not colour_in(name)[0]) else None
+    return Sprite(
+        name=name,
+        noun=noun,
+        style=item.tags.get("style", ""),
+        group=item.tags.get("group", ""),
+        phrase=_phrase(name, item.captions),
+        keywords=tuple(w for w in _keywords(item.tags) if colourless(w) and w not in name.split()),
+        colour=colour,
+        hints=tuple(hint for hint in NAMES if shares[hint] >= PARTLY or hint == colour),
+        own=own,
+        tints=_tints(looked_at, opacity, own, colour),
+        corner=(left / white.shape[2], top / white.shape[1]),
+        side=white.shape[2],
+        pixels=pixels,
+    )
+
+
+def _premultiplied(white: Bytes, alpha: Bytes) -> Bytes:
+    """What was laid on white, (H, W, 4): white shows through where it is not opaque, and that much is taken off."""
+    alpha = np.where(alpha < TRANSPARENT, 0, alpha).astype(np.uint8)
+    opacity = alpha.astype(np.int16)
+    colour = np.clip(white.astype(np.int16) - (255 - opacity), 0, opacity).astype(np.uint8)
+    return np.concatenate([colour, alpha]).transpose(1, 2, 0)
+
+
+def _trimmed(pixels: Bytes, name: str) -> tuple[Bytes, int, int]:
+    seen = pixels[..., 3] > 0
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows):
+        raise Refused(f"nothing of '{name}' is opaque", "leave it out", "data")
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return np.ascontiguousarray(pixels[top:bottom, left:right]), int(left), int(top)
+
+
+def _sample(pixels: Bytes) -> tuple[Floats, Floats]:
+    """Some of the opaque pixels, evenly taken, from 0 to 1: their colours (N, 3), and their alpha (N, 1)."""
+    opaque = pixels[pixels[..., 3] >= 128]
+    opaque = opaque if len(opaque) else pixels[pixels[..., 3] > 0]
+    some = opaque[:: max(1, len(opaque) // LOOKED_AT)].astype(np.float32) / 255
+    return some[:, :3] / some[:, 3:], some[:, 3:] * 0 + 1
+
+
+def _called(name: str, shares: Mapping[str, float]) -> tuple[str, str]:
+    """The noun, and the colour that most of the thing is."""
+    most = max(shares, key=lambda colour: shares[colour])
+    colour = most if shares[most] >= MOSTLY else ""
+    said, noun = colour_in(name)
+    if said and shares[said] >= PARTLY and colour in ("", said):
+        return noun, said
+    return name, colour
+
+
+def _tints(looked_at: Floats, opacity: Floats, own: Rgb | None, colour: str) -> tuple[str, ...]:
+    """The colours that a thing can be given so that people would call it by them."""
+    if own is None:
+        return ()
+    others = [tint for tint in TINTS if tint != colour]
+    became = share(tinted(looked_at, opacity, own, others))
+    return tuple(tint for tint, shares in zip(others, became, strict=True) if shares[NAMES.index(tint)] >= MOSTLY)
+
+
+def _phrase(name: str, captions: tuple[str, ...]) -> str:
+    full = captions[0] if captions else ""
+    return full[len(name) + 2 :] if full.startswith(name + ", ") else ""
+
+
+def _keywords(tags: Mapping[str, str]) -> list[str]:
+    words = tags.get("keywords", "").split(", ")
+    return [word for word in dict.fromkeys(words) if word.isascii() and word.replace(" ", "").isalpha()]
+
+
+def _grouped(pairs: Iterable[tuple[str, int]]) -> Mapping[str, tuple[int, ...]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return {key: tuple(values) for key, values in found.items()}
