@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.examples import RECORD, asked
-from unnoise.media.gallery import Block, Shown, page
+from unnoise.media.gallery import Block, Shown, Table, page
 
 
 class Tags(HTMLParser):
@@ -32,7 +32,9 @@ def shown(prompt="x", value="1"):
 
 
 def made(text):
-    return page(text, text, [Block(text, [text], [text], [[shown(text, text)]])])
+    return page(
+        text, text, [Block(text, [text], [text], [[shown(text, text)]])], [Table(text, [text, text], [[text, text]])]
+    )
 
 
 def test_pictures_stand_within_it():
@@ -49,3 +51,16 @@ def test_no_text_becomes_markup(words):
     found, plain = Tags(made(words)), Tags(made("x"))
     assert found.open == [] and found.seen == plain.seen
     made(words).encode()
+
+
+def test_figures_stand_before_the_pictures():
+    text = page(
+        "fox", "about", [Block("", [], ["one"], [[shown()]])], [Table("", ["a", "b"], [["1", "2"], ["3", "4"]])]
+    )
+    assert text.index("<td>4</td>") < text.index("<figure>")
+    assert "<tr><td>1</td><td>2</td></tr>" in text and '<th scope="col">b</th>' in text
+
+
+def test_a_picture_that_nothing_is_known_of_shows_no_record():
+    text = page("fox", "about", [Block("", [], [], [[Shown(b"", "png", 4, 4, {"of": "x"})]])])
+    assert "<details>" not in text and "<dd>x</dd>" in text

@@ -150,14 +150,16 @@ def _figure(shown: Shown) -> str:
     kind = ' class="small"' if times > 1 else ""
     label = _text(", ".join(f"{name} {value}" for name, value in shown.settings.items()))
     settings = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in shown.settings.items())
-    record = f"<details><summary>record</summary><pre>{_text(_pretty(shown.record))}</pre></details>" * bool(
-        shown.record
-    )
+    record = _record(shown.record) if shown.record else ""
     size = f'width="{times * shown.width}" height="{times * shown.height}"'
     return (
         f'<figure><img{kind} src="{source}" {size} alt="{label}">'
         f"<figcaption><dl>{settings}</dl>{record}</figcaption></figure>"
     )
+
+
+def _record(record: str) -> str:
+    return f"<details><summary>record</summary><pre>{_text(_pretty(record))}</pre></details>"
 
 
 def _pretty(record: str) -> str:
