@@ -116,7 +116,7 @@ def test_a_library_keeps_paused_runs_by_their_content(tiny_model, tmp_path):
     digest = write(tmp_path / "s.safetensors", paused)
     assert shelf.register(paused) == shelf.register(tmp_path / "s.safetensors") == digest
     assert shelf.state(digest).record == paused.record
-    assert unnoise.library()._states == {}  # no library shares another's
+    assert unnoise.library()._held.states == {}  # no library shares another's
     with pytest.raises(Refused, match="holds no state"):
         shelf.state("f" * 64)
 

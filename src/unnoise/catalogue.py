@@ -1,7 +1,6 @@
 """Models by name, path or the names a person keeps; describing costs no torch, loading does."""
 
 import difflib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,7 @@ from functools import cached_property
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
@@ -18,9 +17,12 @@ from unnoise.families import FAMILIES
 from unnoise.families._family import Family
 from unnoise.weights.digest import sha256
 from unnoise.weights.header import Header, read_header
+from unnoise.weights.held import Held
 
 if TYPE_CHECKING:
-    from unnoise.core.model import Model
+    from torch import Tensor
+
+    from unnoise.core.model import Enlarging, Model
     from unnoise.core.state import Paused
     from unnoise.weights.place import Place
 
@@ -156,6 +158,17 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> "Mod
     return recognise(read_header(path)).assemble(path, describe(name), place(device, dtype))
 
 
+def load_upscaler(name: str, device: str | None = None, dtype: str | None = None) -> "Enlarging":
+    """Read an upscaler, ready to run; arguments as for `load`."""
+    from unnoise.core.model import Enlarging
+    from unnoise.networks import UPSCALERS
+    from unnoise.weights.parts import read_part
+
+    path = find(name)
+    network: Any = read_part(path, "upscaler", UPSCALERS, place(device, dtype))
+    return Enlarging(path.stem, network, {path.name: sha256(path)})
+
+
 @dataclass
 class Shelf:
     """A `Library`: models by name, read once and kept.
@@ -172,7 +185,8 @@ class Shelf:
     device: str | None = None
     dtype: str | None = None
     exact: bool = False
-    _states: "dict[str, Paused]" = field(default_factory=dict[str, "Paused"], init=False, repr=False)
+    _held: Held = field(default_factory=Held, init=False, repr=False)
+    _enlarging: "dict[str, Enlarging]" = field(default_factory=dict[str, "Enlarging"], init=False, repr=False)
 
     @cached_property
     def _kept(self) -> "dict[str, Model]":
@@ -195,25 +209,24 @@ class Shelf:
             self._kept[name] = read.named(name) if name in self.models else read
         return self._kept[name]
 
-    def state(self, digest: str) -> "Paused":
-        if digest not in self._states:
-            raise Refused(f"the library holds no state {digest[:16]!r}", "register it first", "start")
-        return self._states[digest]
+    def upscaler(self, name: str) -> "Enlarging":
+        if name not in self._enlarging:
+            self._enlarging[name] = load_upscaler(self._file(name), self.device, self.dtype).named(name)
+        return self._enlarging[name]
 
-    def register(self, paused: "Paused | str | PathLike[str]") -> str:
-        """Keep a paused run, or a file that holds one; gives the sha256 that requests call it by, as their `start`.
+    def state(self, digest: str) -> "Paused":
+        return self._held.state(digest)
+
+    def picture(self, digest: str) -> "Tensor":
+        return self._held.picture(digest)
+
+    def register(self, thing: "Paused | Tensor | str | PathLike[str]") -> str:
+        """Keep a paused run or a picture, or a file that holds one; gives the sha256 that requests call it by.
 
         Raises:
             Refused: it cannot be kept, or the file is not sound.
         """
-        from unnoise.weights.paused import encoded, read
-
-        if isinstance(paused, str | PathLike):
-            held, digest = read(Path(paused).expanduser())
-        else:
-            held, digest = paused, hashlib.sha256(encoded(paused)).hexdigest()
-        self._states[digest] = held
-        return digest
+        return self._held.register(thing)
 
 
 def library(

@@ -150,7 +150,8 @@ def _weights(record: Record, shelf: Shelf) -> list[str]:
     from unnoise.tasks._work import weights
 
     try:
-        now = weights(record.guidance, shelf.describe(record.model), shelf)
+        upscale = record.request.get("upscale")
+        now = weights(record.guidance, shelf.describe(record.model), shelf, upscale if isinstance(upscale, int) else 1)
     except Refused as refused:  # a guidance that the record names, or its model, is not here
         return [str(refused)]
     then, found = sorted(record.files.values()), sorted(now.values())

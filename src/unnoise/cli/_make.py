@@ -159,7 +159,7 @@ def _save(event: Result, title: str, files: Files, frames: "list[Tensor]") -> Pa
     save(path, event.pixels, event.record)
     if files.preview:
         save(_there(files.preview, event), event.pixels, event.record)
-    if files.latents:
+    if files.latents and event.latent is not None:
         write_tensors(_there(files.latents, event), {"latent": event.latent}, {"record": event.record.json()})
     if files.trace:
         gif(_there(files.trace, event), [_like(f, event.pixels) for f in frames] + [event.pixels], 0.1)

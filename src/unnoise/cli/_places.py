@@ -26,7 +26,7 @@ class Place:
     name: str
     suffix: str
 
-    def path(self, title: str, seed: int) -> Path:
+    def path(self, title: str, seed: int | str) -> Path:
         """This picture's file: the one that was named, or one that is not there yet."""
         if self.name:
             return self.folder / self.name.replace("{seed}", str(seed))

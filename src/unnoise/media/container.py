@@ -55,6 +55,16 @@ def probe(data: bytes, name: str) -> Header:
         return Header(image.format or "", *image.size)
 
 
+def frames(data: bytes, name: str) -> int:
+    """How many pictures these bytes hold: one, or those of an animation; `name` stands in the error.
+
+    Raises:
+        Refused: if the bytes are no picture that we read, or it is damaged.
+    """
+    with opened(data, name) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
 @contextlib.contextmanager
 def opened(data: bytes, name: str) -> Generator[Image.Image]:
     """Pillow's image of these bytes, its header checked and no pixel loaded; any fault inside the block is Refused.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unnoise.core.error import Refused
 from unnoise.media.atomic import write
-from unnoise.media.container import FAULTS, opened, quiet, read_bytes
+from unnoise.media.container import FAULTS, frames, opened, quiet, read_bytes
 from unnoise.media.embed import marked, options
 from unnoise.media.record import Record
 
@@ -60,11 +60,24 @@ def read(path: str | PathLike[str], channels: int = 3) -> Tensor:
     return decode(read_bytes(path), str(path), channels)
 
 
+def still(path: str | PathLike[str]) -> Tensor:
+    """The pixels of a file that holds one picture, uint8 (3, H, W), or (4, H, W) where it is transparent in places.
+
+    Raises:
+        Refused: if it holds several, cannot be read, or `decode` refuses it.
+    """
+    data = read_bytes(path)
+    if (count := frames(data, str(path))) > 1:
+        raise Refused(f"{path} moves: it holds {count} pictures", "save one of them as a file", "image")
+    pixels = decode(data, str(path), 4)
+    return pixels if bool((pixels[3] < 255).any()) else pixels[:3].contiguous()
+
+
 def encode(pixels: Tensor, format: Format, origin: Record | str | None = None, quality: int = 95) -> bytes:
     """A picture's file, marked as generated where its origin is given.
 
     Args:
-        pixels: uint8 (3, H, W), or (1, H, W) for grey.
+        pixels: uint8 (3, H, W), (1, H, W) for grey, or (4, H, W) with transparency, which JPEG has none of.
         format: "png" (lossless), "webp" or "jpeg" (4:4:4).
         origin: how the picture was made; or the name of the model that made what it shows, for a sheet or a preview,
             which have no record; without either the file says nothing about itself.
@@ -134,14 +147,14 @@ def pixels_sha256(pixels: Tensor) -> str:
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """Pillow's image of uint8 pixels (3, H, W) or (1, H, W).
+    """Pillow's image of uint8 pixels (3, H, W), (1, H, W) for grey, or (4, H, W) with transparency.
 
     Raises:
         Refused: if the tensor is none.
     """
-    if pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or 0 in pixels.shape:
+    if pixels.dtype != torch.uint8 or pixels.ndim != 3 or pixels.shape[0] not in _MODES or 0 in pixels.shape:
         what = f"{str(pixels.dtype).removeprefix('torch.')} {tuple(pixels.shape)}"
-        raise Refused(f"a tensor {what} is not a picture", "give uint8 (3, H, W) or (1, H, W)")
+        raise Refused(f"a tensor {what} is not a picture", "give uint8 (3, H, W), (1, H, W) or (4, H, W)")
     channels, height, width = pixels.shape
     return Image.frombytes(_MODES[channels], (width, height), _interleaved(pixels))
 

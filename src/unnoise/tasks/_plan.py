@@ -18,6 +18,8 @@ from unnoise.spacings import SPACINGS
 LONGEST_PROMPT = 32_000
 MOST_STEPS = 1000
 MOST_PICTURES = 100_000
+UPSCALER = "emoji_x4"
+"""What enlarges pictures, where no other upscaler is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class Plan:
         sampler, spacing, guidance: specs; an empty spacing is the model's own, an empty guidance none.
         width, height: in pixels.
         seeds: one a picture.
+        upscale: how many times larger pictures become in the end.
     """
 
     prompt: str
@@ -41,6 +44,7 @@ class Plan:
     width: int
     height: int
     seeds: tuple[int, ...]
+    upscale: int = 1
 
 
 def check_text(text: str, field: str) -> str:
@@ -170,6 +174,36 @@ def check_sampler(value: str | None, spacing: str | None, model: Description) ->
         raise Refused(f"the sampler '{sampler}' walks from a picture to noise", "take another to generate", "sampler")
     chosen = spacing or implied or str(model.defaults.get("spacing", ""))
     return sampler, SPACINGS.resolve(chosen) if chosen else ""
+
+
+def goes(scale: int, own: int = 4, field: str = "scale") -> tuple[int, ...]:
+    """The enlargements, one after the other, by which a network that makes pictures `own` times as large makes them
+    `scale` times as large; where one is less than its own, its result is shrunk.
+
+    Raises:
+        Refused: it cannot.
+    """
+    if 2 <= scale <= own:
+        return (scale,)
+    if scale % own == 0 and 2 <= scale // own <= own:
+        return (own, scale // own)
+    known = [*range(2, own + 1), *(own * k for k in range(2, own + 1))]
+    raise Refused(f"a picture cannot be made {scale} times as large", f"one of {', '.join(map(str, known))}", field)
+
+
+def check_enlarged(width: int, height: int, scale: int, field: str) -> int:
+    """A scale by which a picture of this size can be enlarged.
+
+    Raises:
+        Refused: it is none, or the result would be too large to keep.
+    """
+    from unnoise.media.container import PIXELS
+
+    goes(scale, field=field)
+    if width * height * scale**2 > PIXELS:
+        what = f"{scale} times {width}x{height} are {width * scale}x{height * scale} pixels"
+        raise Refused(what, f"at most {PIXELS:,} pixels in all", field)
+    return scale
 
 
 def _known(spec: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """From a plan to pictures: one sampler run, decode and result for each group of pictures."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,8 @@ from unnoise.core.state import Paused, State, begin
 from unnoise.media.image import pixels_sha256, to_bytes
 from unnoise.samplers import SAMPLERS
 from unnoise.tasks._bind import bind
-from unnoise.tasks._plan import Plan
+from unnoise.tasks._enlarge import whole
+from unnoise.tasks._plan import UPSCALER, Plan
 from unnoise.tasks._sound import finite, laid
 from unnoise.tasks._start import fitting, going_on, guarded
 from unnoise.tasks._work import Way, Work, record
@@ -48,7 +49,7 @@ def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
         for k, seed in enumerate(seeds):
             shown, paused = _preview(work, state, k), _paused(work, state, seed, ways[k])
             yield Progress(first + k, state.step, steps, state, shown, paused)
-    pixels = to_bytes(decoded(work.model, state.x)).cpu()
+    pixels = _enlarged(work, to_bytes(decoded(work.model, state.x)).cpu())
     seconds = (time.perf_counter() - began) / len(seeds)
     for k, seed in enumerate(seeds):
         made = record(work, seed, ways[k], pixels_sha256(pixels[k]))
@@ -76,6 +77,14 @@ def _states(work: Work, state: State, seeds: tuple[int, ...]) -> Iterator[State]
     states = sampler(denoise, state, work.trajectory, Seeds(seeds))
     for state in finite(states if work.start is None else guarded(states), work.plan):
         yield denoise.kept(state)
+
+
+def _enlarged(work: Work, pixels: Tensor) -> Sequence[Tensor]:
+    """Pictures, uint8 (B, C, H, W), as large as they are asked for; each is enlarged alone."""
+    if work.plan.upscale == 1:
+        return list(pixels)
+    network = work.library.upscaler(UPSCALER).network
+    return [whole(network, each, work.plan.upscale) for each in pixels]
 
 
 def _preview(work: Work, state: State, k: int) -> Callable[[], Tensor]:

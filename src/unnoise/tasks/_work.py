@@ -14,7 +14,7 @@ from unnoise.core.trajectory import Trajectory
 from unnoise.core.version import __version__
 from unnoise.media.record import Mark, Record
 from unnoise.tasks._bind import others
-from unnoise.tasks._plan import Plan, json_request
+from unnoise.tasks._plan import UPSCALER, Plan, json_request
 from unnoise.tasks._trail import mark
 
 EPOCH = 1
@@ -65,9 +65,12 @@ class Way:
         return Way((*self.levels, _numbers(state)), (*self.trail, mark(state.x[k])))
 
 
-def weights(guidance: str, model: Description, library: Library) -> dict[str, str]:
-    """Every file of weights with a part in a picture -> its sha256: those of a guidance's other models, too."""
+def weights(guidance: str, model: Description, library: Library, upscale: int = 1) -> dict[str, str]:
+    """Every file of weights with a part in a picture -> its sha256: those of a guidance's other models, too, and of
+    what enlarges it."""
     found = dict(model.files)
+    if upscale > 1:
+        found |= library.upscaler(UPSCALER).files
     for name in others(guidance):
         for file, digest in library.describe(name).files.items():
             found[file if found.get(file, digest) == digest else f"{name}/{file}"] = digest
@@ -85,7 +88,7 @@ def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
         task="generate",
         request=json_request(work.task) | {"seed": seed, "count": 1, "steps": plan.steps},
         model=work.model.description.name,
-        files=weights(plan.guidance, work.model.description, work.library),
+        files=weights(plan.guidance, work.model.description, work.library, plan.upscale),
         seed=seed,
         levels=way.levels,
         sampler=plan.sampler,

@@ -30,6 +30,7 @@ class Generate:
         height: In pixels; the model's own by default.
         seed: The first picture's seed; the next ones count up from it. Random by default.
         count: How many pictures.
+        upscale: Make each this many times as large in the end: 2, 3, 4, 8, 12 or 16.
         start: The sha256 of a paused run that the library holds, to go on from.
     """
 
@@ -44,6 +45,7 @@ class Generate:
     height: int | None = None
     seed: int | None = None
     count: int = 1
+    upscale: int | None = None
     start: str | None = None
 
     def plan(self, model: Description) -> Plan:
@@ -57,6 +59,8 @@ class Generate:
         default = int(model.defaults.get("steps", 20))
         steps = default if self.steps is None else self.steps
         sampler, spacing = check.check_sampler(self.sampler, self.spacing, model)
+        width = check.check_side(self.width, model.width, model, "width")
+        height = check.check_side(self.height, model.height, model, "height")
         return Plan(
             prompt=check.check_class(self.prompt, model),
             negative=check.check_class(negative, model),
@@ -64,9 +68,10 @@ class Generate:
             sampler=sampler,
             spacing=spacing,
             guidance=check.check_guidance(self.guidance, negative, model, sampler),
-            width=check.check_side(self.width, model.width, model, "width"),
-            height=check.check_side(self.height, model.height, model, "height"),
+            width=width,
+            height=height,
             seeds=check.check_seeds(self.seed, self.count),
+            upscale=1 if self.upscale is None else check.check_enlarged(width, height, self.upscale, "upscale"),
         )
 
     def run(self, library: "Library") -> Iterator[Event]:
