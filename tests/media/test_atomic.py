@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unnoise.core.error import Refused
-from unnoise.media.atomic import staged, write
+from unnoise.media.atomic import staged, staged_folder, write
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -107,4 +107,46 @@ def test_another_s_writer_is_staged_and_its_failure_leaves_the_old_file(tmp_path
 def test_a_block_that_writes_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"a\.bin"), staged(tmp_path / "a.bin"):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    with staged_folder(target) as beside:
+        (beside / "more").mkdir()
+        (beside / "more" / "a.bin").write_bytes(b"x")
+        assert not target.exists()
+    assert (target / "more" / "a.bin").read_bytes() == b"x" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt, GeneratorExit])
+def test_a_folder_that_fails_leaves_what_was_there(tmp_path: Path, fault: type[BaseException]) -> None:
+    (tmp_path / "set").mkdir()
+    with pytest.raises(fault), staged_folder(tmp_path / "set") as beside:
+        (beside / "a.bin").write_bytes(b"half")
+        raise fault
+    assert list(tmp_path.iterdir()) == [tmp_path / "set"] and not list((tmp_path / "set").iterdir())
+
+
+def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    with staged_folder(tmp_path / "set") as beside:
+        (beside / "a.bin").write_bytes(b"mine")
+    with pytest.raises(Refused, match=r"something in .*set already"), staged_folder(tmp_path / "set"):
+        pytest.fail("the block must not run")
+    with pytest.raises(Refused, match="already"), staged_folder(tmp_path / "late") as beside:
+        (tmp_path / "late").write_bytes(b"somebody else's")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["late", "set"]
+    assert (tmp_path / "set" / "a.bin").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "mkdir"])
+def test_a_full_disk_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, full)
+        with pytest.raises(Refused, match=r"set: No space.*free some space"), staged_folder(tmp_path / "set") as beside:
+            (beside / "a.bin").write_bytes(b"x")
     assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,10 @@
-"""A file under its final name is whole: written beside it, flushed to the disk, then renamed."""
+"""What lies under its final name is whole, a file or a folder: written beside it, flushed to the disk, then renamed."""
 
 import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from os import PathLike
 from pathlib import Path
@@ -46,11 +47,53 @@ def staged(path: str | PathLike[str]) -> Generator[Path]:
             raise
         settle(target.parent)
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the path
-        if isinstance(fault, Refused):
+        raise _refused(path, fault) from None
+
+
+@contextlib.contextmanager
+def staged_folder(path: str | PathLike[str]) -> Generator[Path]:
+    """A folder to write into; when the block ends well, its files are flushed to the disk and it takes `path`'s name.
+
+    On any fault there is nothing of that name, or the empty folder that was there.
+
+    Raises:
+        Refused: if there is something already, or the folder around it is missing, read-only or full.
+    """
+    target = Path(path)
+    temporary = target.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+    try:
+        _check_free(target)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb+") as written:
+                        os.fsync(written.fileno())
+            _check_free(target)
+            if target.is_dir():
+                target.rmdir()
+            temporary.replace(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
-        number = fault.errno if isinstance(fault, OSError) else None
-        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
-        raise Refused(f"cannot write {path}: {reason}", _REMEDIES.get(number or 0, "name another folder")) from None
+        settle(target.parent)
+    except OSError as fault:
+        raise _refused(path, fault) from None
+
+
+def _check_free(target: Path) -> None:
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise Refused(f"there is something in {target} already", "name another folder, or take that away")
+
+
+def _refused(path: str | PathLike[str], fault: OSError | ValueError) -> Refused:
+    """The fault as a person can mend it."""
+    if isinstance(fault, Refused):
+        return fault
+    number = fault.errno if isinstance(fault, OSError) else None
+    reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+    return Refused(f"cannot write {path}: {reason}", _REMEDIES.get(number or 0, "name another folder"))
 
 
 def write(path: str | PathLike[str], data: bytes) -> None:
