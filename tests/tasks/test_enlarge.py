@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import enlarging
 from unnoise.core.error import Refused
 from unnoise.media.image import from_bytes, to_bytes
 from unnoise.networks.upscaler import Upscaler, UpscalerConfig
@@ -12,18 +13,11 @@ from unnoise.tasks._enlarge import BLEED, bled, enlarge, whole
 
 @pytest.fixture(scope="module")
 def network():
-    """Untrained, but it adds a good deal of its own."""
-    torch.manual_seed(0)
-    made = Upscaler(UpscalerConfig(width=8, blocks=1))
-    for parameter in made.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return made.requires_grad_(False).eval()
+    return enlarging.network()
 
 
 def picture(height=30, width=37, channels=3):
-    random = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (channels, height, width), generator=random, dtype=torch.uint8)
+    return enlarging.picture(height, width, channels)
 
 
 @torch.no_grad()
