@@ -114,6 +114,29 @@ def test_refusals(unnoise, home, tiny_model, args, said):
     assert files(home) == before
 
 
+def test_a_replay_needs_the_picture_it_was_made_of(unnoise, home):
+    for name in ("a.png", "b.webp", "c.jpg"):
+        assert unnoise("upscale", "fox.png", "--scale", 3, "--out", name).code == 0
+    ended = unnoise("replay", "a.png", "b.webp", "c.jpg", "--source", "fox.png")
+    assert (ended.code, ended.err) == (0, "")
+    assert [line.split()[0] for line in ended.lines] == ["identical"] * 3
+    assert "was made of another picture, whose pixels" in unnoise("replay", "a.png").refusal()
+    assert "name it with --source" in unnoise("replay", "a.png", "--source", "a.png").refusal()
+    assert "cannot read" in unnoise("replay", "a.png", "--source", "nothing.png").refusal()
+
+
+def test_a_replay_tells_of_another_picture_and_of_other_weights(unnoise, home):
+    assert unnoise("upscale", "fox.png", "--out", "a.png").code == 0
+    other = read("a.png")
+    other[0, 0, 0] ^= 255
+    save("b.png", other, read_record("a.png"))
+    ended = unnoise("replay", "b.png", "--source", "fox.png")
+    assert ended.code == 1 and "the file's pixels were changed: 1 of 9,600" in ended.out
+    enlarging.written(home / "mine.safetensors", seed=1)
+    ended = unnoise("replay", "a.png", "--source", "fox.png", "--model", home / "mine.safetensors")
+    assert ended.code == 1 and "other weights" in ended.out and "parts" in ended.out
+
+
 def test_generate_chains_it(unnoise, home, tiny_model):
     words = ("generate", "a fox", "--model", tiny_model, "--seed", 3)
     assert unnoise(*words, "--out", "small.png").code == 0
@@ -122,3 +145,8 @@ def test_generate_chains_it(unnoise, home, tiny_model):
     assert (result["width"], result["height"]) == (64, 64)
     assert torch.equal(read("large.png"), whole(enlarging.network(), read("small.png"), 4))
     assert "one of 2, 3, 4" in unnoise(*words, "--upscale", 7).refusal()
+    ended = unnoise("replay", "large.png", "--model", tiny_model)
+    assert (ended.code, ended.out.split()[0]) == (0, "identical")
+    enlarging.written(home.parent / "home" / "models" / "emoji_x4.safetensors", seed=1)
+    ended = unnoise("replay", "large.png", "--model", tiny_model)
+    assert ended.code == 1 and "other weights" in ended.out

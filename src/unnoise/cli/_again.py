@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf, find, library
 from unnoise.cli._options import Machine
@@ -72,10 +72,12 @@ class Replays:
     Args:
         model: the model to use, by name or file; the record's own by default.
         machine: where to run; as the record says by default.
+        sources: pictures that enlarged ones were made of.
     """
 
     model: str | None
     machine: Machine
+    sources: tuple[Path, ...] = ()
     _shelves: dict[tuple[str, ...], Shelf] = field(default_factory=dict[tuple[str, ...], Shelf])
 
     def judge(self, picture: Given, watch: Callable[[Progress], None]) -> Verdict:
@@ -87,6 +89,7 @@ class Replays:
         record, altered = picture.record, _altered(picture)
         refuse_paths(record)
         shelf, moved = self._library(record)
+        self._give(picture, shelf)
         causes = [*altered, *_weights(record, shelf), *moved]
         try:
             made = _made(record, shelf, watch)
@@ -108,10 +111,27 @@ class Replays:
         if key not in self._shelves:
             self._shelves = {key: library({record.model: file}, device, dtype, exact)}  # one at a time in memory
         shelf = self._shelves[key]
-        parameter = next(shelf.model(record.model).denoiser.parameters())
+        parameter = next(_network(record, shelf).parameters())
         now = {"device": parameter.device.type, "dtype": dtype, "exact": exact}
         moved = [f"{k} {getattr(record, k)} then, {v} now" for k, v in now.items() if getattr(record, k) != v]
         return shelf, moved
+
+    def _give(self, picture: Given, shelf: Shelf) -> None:
+        """Give the library what a picture was made of, where it was made of another one.
+
+        Raises:
+            Refused: that is not among the sources.
+        """
+        if picture.record.task == "upscale":
+            wanted = str(picture.record.request.get("image"))
+            if wanted not in map(shelf.register, self.sources):
+                what = f"{picture.path} was made of another picture, whose pixels' sha256 is {wanted[:12]}"
+                raise Refused(what, "name it with --source", "source")
+
+
+def _network(record: Record, shelf: Shelf) -> Any:
+    """What made a record's picture."""
+    return shelf.upscaler(record.model).network if record.task == "upscale" else shelf.model(record.model).denoiser
 
 
 def _here(device: str) -> bool:
@@ -147,11 +167,10 @@ def _altered(picture: Given) -> list[str]:
 
 
 def _weights(record: Record, shelf: Shelf) -> list[str]:
-    from unnoise.tasks._work import weights
+    from unnoise.tasks._work import weights_now
 
     try:
-        upscale = record.request.get("upscale")
-        now = weights(record.guidance, shelf.describe(record.model), shelf, upscale if isinstance(upscale, int) else 1)
+        now = weights_now(record, shelf)
     except Refused as refused:  # a guidance that the record names, or its model, is not here
         return [str(refused)]
     then, found = sorted(record.files.values()), sorted(now.values())

@@ -36,12 +36,14 @@ class Asked:
     Args:
         pictures: Pictures as unnoise wrote them.
         model: The model to use; the record's own by default, found by its name or its sha256.
+        source: The pictures that enlarged ones were made of.
         json: One JSON object a picture on standard output, and nothing else there.
         quiet: No progress.
     """
 
     pictures: tuple[str, ...] = ()
     model: str | None = None
+    source: tuple[str, ...] = field(default=(), metadata={"metavar": "PICTURE ..."})
     json: bool = False
     quiet: bool = False
     machine: Where = field(default_factory=Where)
@@ -51,7 +53,8 @@ def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise replay")
     if not asked.pictures:
         raise Refused("PICTURES are missing", "name pictures as unnoise wrote them", "pictures")
-    replays, parted, faults = Replays(asked.model, asked.machine), 0, list[Refused]()
+    sources = tuple(user_path(word, "--source") for word in asked.source)
+    replays, parted, faults = Replays(asked.model, asked.machine, sources), 0, list[Refused]()
     for place, word in enumerate(asked.pictures):
         began = time.perf_counter()
         try:

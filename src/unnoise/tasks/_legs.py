@@ -20,6 +20,9 @@ def rerun(record: Record, library: Library) -> Iterator[Event]:
     Raises:
         Refused: the record's requests cannot be honoured here.
     """
+    if record.task == "upscale":
+        yield from task_of(record.task, {**record.request, "model": record.model}).run(library)
+        return
     start = None
     for leg in record.past:
         start = _until(record, leg["request"], library, start, leg["until"])

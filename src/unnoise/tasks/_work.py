@@ -77,6 +77,15 @@ def weights(guidance: str, model: Description, library: Library, upscale: int = 
     return found
 
 
+def weights_now(earlier: Record, library: Library) -> dict[str, str]:
+    """The files of weights that a record's picture would be made with here, by its models' names."""
+    if earlier.task == "upscale":
+        return dict(library.upscaler(earlier.model).files)
+    upscale = earlier.request.get("upscale")
+    times = upscale if isinstance(upscale, int) else 1
+    return weights(earlier.guidance, library.describe(earlier.model), library, times)
+
+
 def _numbers(state: State) -> tuple[float, float, float]:
     return float(state.level.t), float(state.level.alpha), float(state.level.sigma)
 
