@@ -117,8 +117,7 @@ def probes(shape: tuple[int, ...], count: int = 1, seed: int = 0) -> Tensor:
 def log_density(denoise: Denoise, path: Path, data: Tensor, trace: Trace) -> Tensor:
     """The natural logarithm of the model's density at samples (B, ...), float64 (B,).
 
-    It is that of data with the path's least noise, at the mean of what the noise makes of each sample: the model knows
-    of no less.
+    It is that of what a run would make if it stopped at the path's least noise and were scaled by 1 / alpha.
 
     Args:
         denoise: a denoiser that may be differentiated: `bind(condition, gradient=True)`.

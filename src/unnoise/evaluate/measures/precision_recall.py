@@ -29,12 +29,13 @@ class PrecisionRecall:
 
     def __call__(self, case: Case) -> Iterator[Figure]:
         from unnoise.evaluate.case import Figure
+        from unnoise.evaluate.draw import order
         from unnoise.evaluate.precision_recall import precision_recall
 
         for view in case.views:
-            made, real = (
-                precision_recall(x, view.rest, self.k, case.rounds, case.seed) for x in (view.made, view.real)
-            )
+            # As many as were made, as in both papers: with more, few balls could not cover them.
+            rest = view.rest[order(len(view.rest), case.seed)[: len(view.made)]]
+            made, real = (precision_recall(x, rest, self.k, case.rounds, case.seed) for x in (view.made, view.real))
             for name, value in made.items():
                 yield Figure("precision_recall", name, view.name, value, real[name], better="higher")
 
