@@ -12,7 +12,7 @@ from unnoise.networks.upscaler import Upscaler, UpscalerConfig
 from unnoise.recipes.upscale_x4 import UpscaleX4
 from unnoise.train.objectives.upscaling import Upscaling
 from unnoise.train.optimizers import Optimizing
-from unnoise.train.run import Run
+from unnoise.train.run import Every, Run
 from unnoise.train.subjects import upscaler as subject
 
 SCALE = 4
@@ -48,6 +48,7 @@ def run(recipe: UpscaleX4, data: Path, device: str) -> Run:
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate, decay=0.0),
         flip=0.5,
+        every=Every(snapshot=250),
         compiled=recipe.compiled,
         stored=torch.bfloat16,
     )

@@ -39,13 +39,13 @@ class UpscaleX4:
     extra: bool = False
     size: int = 128
     crop: int = 96
-    width: int = 64
-    blocks: int = 8
+    width: int = 48
+    blocks: int = 6
     clean: float = 0.5
     details: float = 0.5
-    steps: int = 4000
+    steps: int = 6000
     batch: int = 16
-    rate: float = 1e-3
+    rate: float = 2e-3
     seed: int = 0
     compiled: bool = False
     previews: int = 8
