@@ -68,10 +68,9 @@ def _clones() -> type[Any]:
 Asked: Any = make_dataclass("Asked", [("clones", _clones()), ("making", Making)], frozen=True, kw_only=True)
 Asked.__doc__ = """Make captioned emoji as webdataset shards, out of clones of the art repositories.
 
-git clone --depth 1 https://github.com/googlefonts/noto-emoji
-unnoise data emoji --noto noto-emoji --out emoji128
+unnoise data emoji --noto noto-emoji --twemoji twemoji --out emoji128
 
-Nothing is fetched. The same clones give the same bytes.
+Nothing is fetched: 'git clone --depth 1 ADDRESS' first. The same clones give the same bytes.
 """
 
 

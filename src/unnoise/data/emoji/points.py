@@ -12,7 +12,7 @@ Points = tuple[int, ...]
 JOINER, COLOURED = 0x200D, 0xFE0F
 TONES = range(0x1F3FB, 0x1F400)
 PEOPLE = (0x1F468, 0x1F469, 0x1F9D1)  # man, woman, person
-_LOOKS = (0x2640, 0x2642, 0x2B05, 0x27A1)  # female, male, and the way a walker faces
+_LOOKS = (0x2640, 0x2642, 0x27A1)  # female, male, facing right
 
 
 def read(text: str) -> Points:
@@ -48,7 +48,8 @@ def toned(points: Points) -> bool:
 def concept(points: Points) -> str:
     """What it shows, whoever shows it: without skin tone, gender, direction and the person in front.
 
-    A man astronaut, a woman astronaut and an astronaut are one concept, and so are held out together or not at all.
+    A man astronaut, a woman astronaut and an astronaut are one concept, and so are held out together or not at all. The
+    bare signs for female, male and right are one too, the empty one.
     """
     parts: list[list[int]] = [[]]
     for point in points:
