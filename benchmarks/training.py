@@ -1,4 +1,4 @@
-"""Our training against a plain PyTorch loop written by hand, at the recipe `emoji`'s size.
+"""Our training against a plain PyTorch loop written by hand, at the recipe `emoji_pixels`'s size.
 
     python benchmarks/training.py [--rounds 7] [--steps 4] [--batch 64] [--threads N] [--clock wall]
 
@@ -25,8 +25,8 @@ from machine import describe
 from unnoise.core.model import Model, Wish
 from unnoise.data.captions import Variants
 from unnoise.data.pictures import Pictures
-from unnoise.recipes._emoji import build
-from unnoise.recipes.emoji import Emoji
+from unnoise.recipes._emoji_pixels import build
+from unnoise.recipes.emoji_pixels import EmojiPixels
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Run
@@ -153,8 +153,8 @@ def main() -> None:
     clock = perf_counter if options.clock == "wall" else process_time
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    data = pictures(2000, Emoji.size)
-    model = build(Emoji(), data, torch.device("cpu"))
+    data = pictures(2000, EmojiPixels.size)
+    model = build(EmojiPixels(), data, torch.device("cpu"))
     loops: dict[str, Callable[..., Iterator[object]]] = {
         "unnoise": ours,
         "plain loop": plain,

@@ -1,41 +1,35 @@
-"""The emoji recipe: what it wants, what it leaves out, and that its model draws."""
-
-import json
+"""The latent recipe: scenes encoded once, a model over a codec's latents that trains, draws and goes on."""
 
 import pytest
 import torch
 
+from unnoise import load
 from unnoise.catalogue import library
 from unnoise.core.error import Refused
 from unnoise.core.event import Result
-from unnoise.media.image import to_image
+from unnoise.data.latents import Latents
 from unnoise.recipes import RECIPES
 from unnoise.tasks.generate import Generate
+from unnoise.train.fit import fit
 from unnoise.train.trainer import Trainer
-from unnoise.weights.store import read_tensors
-
-KEPT = ("red apple", "blue bird", "green tree", "rocket")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Four pictures, and two that the recipe leaves out, as a folder with a metadata.jsonl."""
-    folder = tmp_path_factory.mktemp("emoji")
-    random = torch.Generator().manual_seed(0)
-    said = [{"text": name, "style": "fluent-3d", "group": "Animals & Nature"} for name in KEPT]
-    said += [{"text": "flag", "style": "fluent-3d", "group": "Flags"}, {"text": "other style", "style": "noto"}]
-    lines = []
-    for k, record in enumerate(said):
-        pixels = torch.randint(0, 256, (3, 16, 16), generator=random, dtype=torch.uint8)
-        to_image(pixels).save(folder / f"{k}.png")
-        lines.append(json.dumps({"file_name": f"{k}.png"} | record))
-    (folder / "metadata.jsonl").write_text("\n".join(lines))
-    return folder
+def codec(emoji, tmp_path_factory):
+    out = tmp_path_factory.mktemp("codec")
+    sizes = {"size": 32, "widths": (8, 12), "channels": 4, "crop": 16, "batch": 4, "rate": 1e-2}
+    list(fit(RECIPES["emoji_codec"](data=emoji, scenes=16, steps=2, **sizes).run(), out))
+    return out / "model.safetensors"
 
 
-def small(data, **changes):
-    settings = {"size": 16, "width": 64, "depth": 1, "steps": 3, "batch": 4}
-    return RECIPES["emoji"](data=data, **settings | changes)
+@pytest.fixture
+def small(emoji, codec, tmp_path):
+    def make(**changes):
+        settings = {"size": 32, "width": 64, "depth": 1, "steps": 3, "batch": 4, "scenes": 24}
+        places = {"data": emoji, "codec": str(codec), "latents": tmp_path / "latents", "styles": ("fluent-3d", "noto")}
+        return RECIPES["emoji"](**settings | places | changes)
+
+    return make
 
 
 def test_without_data_it_says_what_it_takes():
@@ -44,48 +38,64 @@ def test_without_data_it_says_what_it_takes():
     assert refused.value.field == "data"
 
 
-def test_other_styles_and_groups_are_left_out(data):
-    run = small(data).run()
-    assert [captions[0] for captions in run.pictures.captions] == list(KEPT)
-    wider = small(data, styles=("fluent-3d", "noto"), leave=()).run()
-    assert len(wider.pictures) == 6
+def test_scenes_are_encoded_once_and_kept(small, tmp_path):
+    first = small().run().pictures
+    assert isinstance(first, Latents) and first.samples.shape == (24, 4, 4, 4)
+    (file,) = (tmp_path / "latents").iterdir()
+    made = file.stat().st_mtime_ns
+    again = small().run().pictures
+    assert torch.equal(again.samples, first.samples) and file.stat().st_mtime_ns == made
+    small(scenes=16).run()
+    small(alone=0.0).run()
+    assert len(list((tmp_path / "latents").iterdir())) == 3
 
 
-def test_its_weights_are_a_function_of_its_seed(data):
-    states = [small(data, seed=seed).run().subject.model.denoiser.state_dict() for seed in (0, 0, 1)]
+def test_it_trains_and_draws(small):
+    trainer = Trainer(small().run())
+    reports = list(trainer.steps())
+    assert len(reports) == 3 and all(torch.isfinite(r.losses[0].value) for r in reports)
+    model = trainer.averaged().model
+    assert (model.description.width, model.description.multiple, model.codec.scale) == (32, 16, 8)
+    task = Generate(prompt="a red apple", model="emoji", seed=1, steps=2, width=48, height=32)
+    results = [e for e in task.run(library(models={"emoji": model}, device="cpu")) if isinstance(e, Result)]
+    assert results[0].pixels.shape == (3, 32, 48)
+
+
+def test_the_file_holds_the_codec_as_it_was(small, codec, tmp_path):
+    list(fit(small().run(), tmp_path / "run"))
+    model = load(str(tmp_path / "run" / "model.safetensors"), "cpu")
+    wanted = small().run().subject.model.codec.state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in model.codec.state_dict().items())
+    again = small(codec=str(tmp_path / "run" / "model.safetensors")).run()
+    assert again.subject.model.codec.config == model.codec.config
+
+
+def test_its_weights_are_a_function_of_its_seed(small):
+    states = [small(seed=seed).run().subject.model.denoiser.state_dict() for seed in (0, 0, 1)]
     same, other = ([torch.equal(states[0][k], s[k]) for k in s] for s in states[1:])
     assert all(same) and not all(other)
 
 
-def test_it_trains_and_draws(data):
-    run = small(data).run()
-    trainer = Trainer(run)
-    reports = list(trainer.steps())
-    assert len(reports) == 3 and all(torch.isfinite(r.losses[0].value) for r in reports)
-    task = Generate(prompt="a red apple", model="emoji", seed=1, steps=2)
-    shelf = library(models={"emoji": trainer.averaged().model}, device="cpu")
-    results = [e for e in task.run(shelf) if isinstance(e, Result)]
-    assert results[0].pixels.shape == (3, 16, 16)
+def test_it_goes_on_from_its_own_model_alone(small, tmp_path, tiny_model):
+    list(fit(small().run(), tmp_path / "run"))
+    file = str(tmp_path / "run" / "model.safetensors")
+    network = load(file, "cpu").denoiser.state_dict()
+    begun = Trainer(small(start=file).run())
+    assert all(torch.equal(p, network[k]) for k, p in begun.weights.items() if k.startswith("network."))
+    with pytest.raises(Refused, match="was not made by this recipe"):
+        small(start=str(tiny_model)).run()
 
 
-def test_muon_takes_the_blocks_matrices_and_nothing_else(data):
-    run = small(data).run()
-    named = dict(run.subject.model.denoiser.network.named_parameters())
-    assert run.matrices("network.blocks.0.mlp.first.weight") and not run.matrices("network.patches.weight")
-    assert any(run.matrices(name) for name in named)
+def test_what_is_no_codec_is_refused(small, tiny_model):
+    with pytest.raises(Refused, match="emoji_codec"):
+        small(codec="nonesuch").run()
+    with pytest.raises(Refused, match="holds no codec that makes latents"):
+        small(codec=str(tiny_model)).run()
 
 
-def test_it_goes_on_from_a_model(data, tiny_model):
-    run = small(data, start=str(tiny_model)).run()
-    trainer = Trainer(run)
-    before = {k: v.detach().clone() for k, v in trainer.weights.items()}
-    stored = read_tensors(tiny_model)
-    assert all(torch.equal(before[k], stored[k]) for k in before)
-    *_, last = trainer.steps()
-    assert last.step == 3
-    assert any(not torch.equal(before[k], v) for k, v in trainer.weights.items())
+def test_the_kinds_of_scenes_keep_their_shares(small):
+    def kinds(share):
+        return [tags["kind"] for tags in small(alone=share, scenes=200).run().pictures.tags]
 
-
-def test_a_model_of_another_size_is_refused(data, tiny_model):
-    with pytest.raises(Refused, match="draws 16 pixels, the recipe 32"):
-        small(data, start=str(tiny_model), size=32).run()
+    assert set(kinds(1.0)) == {"alone"}
+    assert "alone" not in kinds(0.0)

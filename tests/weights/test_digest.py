@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+import torch
 
 from unnoise.weights import digest
 
@@ -64,3 +65,21 @@ def test_the_cache_stays_small(tmp_path, home):
     (tmp_path / "x").write_bytes(b"abc")
     digest.sha256(tmp_path / "x")
     assert len(json.loads((home / "cache" / "sha256.json").read_text())) == 1000
+
+
+def test_tensors_are_told_apart_by_name_shape_type_and_bits():
+    x = torch.arange(6.0)
+    known = [
+        {"a": x},
+        {"b": x},
+        {"a": x.view(2, 3)},
+        {"a": x.half()},
+        {"a": x + 1},
+        {"a": x, "b": x},
+        {"a": x[:0]},
+        {"a": x.int()},
+    ]
+    assert len({digest.of_tensors(each) for each in known}) == len(known)
+    assert digest.of_tensors({"a": x, "b": x + 1}) == digest.of_tensors({"b": x + 1, "a": x.clone()})
+    assert digest.of_tensors({"a": x}, "more") != digest.of_tensors({"a": x})
+    assert digest.of_tensors({"a": x.view(2, 3).T}) == digest.of_tensors({"a": x.view(2, 3).T.contiguous()})

@@ -1,24 +1,32 @@
 """What the recipe `emoji` is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 
 from unnoise import catalogue
 from unnoise.core.clock import Scaled
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
-from unnoise.core.model import Model
-from unnoise.core.prediction import Data
+from unnoise.core.home import home
+from unnoise.core.model import Codec, Model
+from unnoise.core.prediction import Flow
 from unnoise.core.schedule import Rectified
-from unnoise.data.captions import Variants
-from unnoise.data.pictures import Keep, Pictures, load
+from unnoise.data.captions import any_of
+from unnoise.data.latents import Latents, latents, name_of
+from unnoise.data.pictures import Pictures, load
+from unnoise.data.scenes.gallery import Scenes
+from unnoise.data.scenes.scene import Mix
+from unnoise.data.scenes.sprites import Shelf, cut
 from unnoise.data.source import open_source
+from unnoise.networks import CODECS
 from unnoise.networks.dit import DiT, DiTConfig
-from unnoise.networks.pixels import Pixels, PixelsConfig
 from unnoise.recipes.emoji import Emoji
 from unnoise.spacings.uniform import Uniform
 from unnoise.text._vocabulary import learn
@@ -28,40 +36,57 @@ from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Run
 from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
-from unnoise.train.weighting import Velocity
+from unnoise.weights.parts import read_part
 
-PATCH = 8
+PATCH = 2
+WORDS = 4096
+READ = 20_000
+"""Scenes whose captions the vocabulary is learnt from."""
 
-# What a picture is of is decided where it is nearly all noise: 64 x 64 pixels of one flat shape show through half noise
-# at a glance. So times crowd towards noise (half of them above 0.77), as shifts for large pictures do.
-TIMES = LogitNormal(1.2, 1.2)
-
-# People ask for a thing by its name, so that is mostly what is learnt; a style's phrase says nothing when all share it.
-CAPTIONS = Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0)
+# What a picture is of is decided early, and people look at that first; yet latents show less through noise than pixels.
+TIMES = LogitNormal(0.6, 1.1)
 
 
 def run(recipe: Emoji, data: Path, device: str) -> Run:
-    keep: Keep = lambda tags: _wanted(recipe, tags.get("style", ""), tags.get("group", ""))  # noqa: E731
-    pictures = load(open_source(data), recipe.size, keep=keep)
-    try:
-        heldout = load(open_source(data, "heldout"), recipe.size, keep=keep)
-    except Refused:
-        heldout = None  # a folder without a held-out part trains all the same
-    model = started(recipe, device) if recipe.start else build(recipe, pictures, torch.device(device))
-    objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
+    where = torch.device(device)
+    shelf = Shelf(data, styles=recipe.styles, leave=recipe.leave)
+    scenes = Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed, mix=_mix(recipe))
+    model = started(recipe, device) if recipe.start else build(recipe, scenes, _codec(recipe, device), where)
+    objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, autocast=torch.bfloat16)
     return Run(
         subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
-        pictures=pictures,
-        heldout=heldout,
+        pictures=encoded(recipe, scenes, model.codec, where),
+        heldout=heldout(recipe, data),
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
         matrices=lambda name: "blocks." in name,
-        captions=CAPTIONS,
-        flip=0.5,
+        captions=any_of,
         compiled=recipe.compiled,
+        stored=torch.bfloat16,
     )
+
+
+def encoded(recipe: Emoji, scenes: Scenes, codec: Codec, where: torch.device) -> Latents:
+    """The scenes' latents, kept from run to run; on an accelerator they stay there."""
+    folder = recipe.latents or home() / "cache" / "latents"
+    told = repr((len(cut(scenes.shelf).all), scenes.shelf.styles, scenes.shelf.leave, asdict(scenes.mix)))
+    file = folder / name_of(cast(nn.Module, codec), f"{told} {scenes.size} {scenes.count} {scenes.seed}")
+    found = latents(scenes, codec, where, file)
+    return found if where.type == "cpu" else found.to(where)
+
+
+def heldout(recipe: Emoji, data: Path) -> Pictures | None:
+    """Pictures of things that training never sees, of its styles."""
+
+    def wanted(tags: Mapping[str, str]) -> bool:
+        return tags.get("style") in recipe.styles and tags.get("group") not in recipe.leave
+
+    try:
+        return load(open_source(data, "heldout"), recipe.size, keep=wanted)
+    except Refused:
+        return None  # a folder without a held-out part trains all the same
 
 
 def started(recipe: Emoji, device: str) -> Model:
@@ -71,7 +96,8 @@ def started(recipe: Emoji, device: str) -> Model:
         Refused: it is none of this recipe's, or of another size.
     """
     model = catalogue.load(str(recipe.start), device, "float32")
-    if not isinstance(model.denoiser.network, DiT) or not isinstance(model.conditioner, TransformerConditioner):
+    ours = isinstance(model.denoiser.network, DiT) and isinstance(model.conditioner, TransformerConditioner)
+    if not ours or model.codec.scale == 1:
         raise Refused(f"the model '{recipe.start}' was not made by this recipe", "start from one that was", "start")
     if model.description.width != recipe.size:
         raise Refused(
@@ -82,37 +108,59 @@ def started(recipe: Emoji, device: str) -> Model:
     return model
 
 
-def build(recipe: Emoji, pictures: Pictures, device: torch.device) -> Model:
-    """An untrained model for these pictures, its weights a function of the recipe's seed."""
+def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> Model:
+    """An untrained model of these scenes, its weights a function of the recipe's seed."""
     torch.manual_seed(recipe.seed)
-    vocabulary = learn(chain.from_iterable(_words(p) for p in zip(pictures.captions, pictures.tags, strict=True)), 2048)
-    size = TransformerConfig(vocabulary=2048, depth=2)
-    network = DiT(DiTConfig(patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64))
-    conditioner = TransformerConditioner(size, vocabulary, DiT.Condition)
+    vocabulary = learn(_said(scenes), WORDS)
+    text = TransformerConfig(vocabulary=WORDS, depth=3)
+    sizes = DiTConfig(
+        channels=codec.channels, patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64
+    )
+    multiple = PATCH * codec.scale
     description = Description(
         name="emoji",
         family="native",
-        title="emoji from words",
+        title="emoji and small scenes from words",
         width=recipe.size,
         height=recipe.size,
-        multiple=PATCH,
+        multiple=multiple,
         largest=4 * recipe.size,
-        defaults={"steps": 20, "guidance": 4.0, "sampler": "heun"},
+        defaults={"steps": 20, "guidance": 4.0, "sampler": "dpmpp_2m"},
     )
     return Model(
-        Denoiser(network, Data(), Scaled()).to(device),
+        Denoiser(DiT(sizes), Flow(), Scaled()).to(device),
         Rectified(),
         Uniform(),
-        Pixels(PixelsConfig()),
-        conditioner.to(device),
+        codec,
+        TransformerConditioner(text, vocabulary, DiT.Condition).to(device),
         description,
     )
 
 
-def _wanted(recipe: Emoji, style: str, group: str) -> bool:
-    return (not style or style in recipe.styles) and group not in recipe.leave
+def _codec(recipe: Emoji, device: str) -> Codec:
+    try:
+        path = catalogue.find(recipe.codec)
+    except Refused as error:
+        raise Refused(
+            f"no codec: {error}", "train one by the recipe 'emoji_codec', or name its file", "codec"
+        ) from None
+    codec = cast(Codec, read_part(path, "codec", CODECS, catalogue.place(device, "float32")))
+    if codec.scale == 1 or codec.scale * PATCH > recipe.size:
+        raise Refused(f"'{recipe.codec}' holds no codec that makes latents", "name one of emoji_codec's", "codec")
+    return codec
 
 
-def _words(picture: tuple[tuple[str, ...], Mapping[str, str]]) -> tuple[str, ...]:
-    captions, tags = picture
-    return (*captions, tags.get("keywords", ""))
+def _mix(recipe: Emoji) -> Mix:
+    """The kinds of scenes, what is alone having its share; the others keep theirs among themselves."""
+    usual = Mix()
+    kinds = ("placed", "counted", "pair", "row")
+    rest = sum(getattr(usual, kind) for kind in kinds)
+    shares = {kind: getattr(usual, kind) * (1 - recipe.alone) / rest for kind in kinds}
+    return replace(usual, alone=recipe.alone, **shares)
+
+
+def _said(scenes: Scenes) -> Iterator[str]:
+    """Captions of scenes, and the names and keywords of every thing there is."""
+    some = (scenes.captions[k] for k in range(min(READ, len(scenes))))
+    known = ((sprite.name, *sprite.keywords) for sprite in cut(scenes.shelf).all)
+    return chain.from_iterable(chain(some, known))

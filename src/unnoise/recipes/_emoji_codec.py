@@ -6,7 +6,9 @@ import torch
 
 from unnoise import catalogue
 from unnoise.core.error import Refused
-from unnoise.data.pictures import Pictures, load
+from unnoise.data.pictures import Gallery, Pictures, load
+from unnoise.data.scenes.gallery import Scenes
+from unnoise.data.scenes.sprites import Shelf
 from unnoise.data.source import open_source
 from unnoise.networks import CODECS
 from unnoise.networks.autoencoder import Autoencoder, AutoencoderConfig
@@ -21,7 +23,7 @@ SHOWN = 8
 
 
 def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
-    pictures = load(open_source(data, captionless=True), recipe.size)
+    pictures = learnt(recipe, data)
     try:
         heldout = load(open_source(data, "heldout", captionless=True), recipe.size)
     except Refused:
@@ -37,7 +39,7 @@ def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
         autocast=torch.bfloat16,
     )
     return Run(
-        subject=Codec(title="emoji of 128 pixels", objective=objective, shown=_shown(heldout or pictures)),
+        subject=Codec(title=f"emoji of {recipe.size} pixels", objective=objective, shown=_shown(heldout)),
         pictures=pictures,
         heldout=heldout,
         steps=recipe.steps,
@@ -45,6 +47,7 @@ def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate),
         flip=0.5,
+        stored=torch.bfloat16,
         compiled=recipe.compiled,
     )
 
@@ -66,6 +69,14 @@ def _config(recipe: EmojiCodec) -> AutoencoderConfig:
     return AutoencoderConfig(channels=recipe.channels, widths=recipe.widths)
 
 
-def _shown(pictures: Pictures) -> torch.Tensor:
+def learnt(recipe: EmojiCodec, data: Path) -> Gallery:
+    """Scenes of everything there is in the set, or its pictures as they are."""
+    if not recipe.scenes:
+        return load(open_source(data, captionless=True), recipe.size)
+    shelf = Shelf(data, leave=())
+    return Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed)
+
+
+def _shown(pictures: Pictures | None) -> torch.Tensor | None:
     """Some from all over the set, since neighbours are alike."""
-    return pictures.images[:: max(1, len(pictures) // SHOWN)][:SHOWN]
+    return None if pictures is None else pictures.images[:: max(1, len(pictures) // SHOWN)][:SHOWN]

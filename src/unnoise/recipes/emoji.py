@@ -1,7 +1,8 @@
-"""A small text-to-image model of emoji: a pixel DiT that predicts the data on a straight path.
+"""Text to image in latents: emoji and small scenes of them, 128 x 128 pixels, in several styles.
 
-The network sees 8 x 8 patches, guesses the clean picture and is judged by the flow that guess implies (Li and He 2025);
-a small text transformer is trained with it. Muon takes the blocks' matrices.
+Scenes are composed and captioned by the data engine, encoded once by the codec and kept. A diffusion transformer on
+their latents (Peebles and Xie 2023) learns the straight path from noise to them (Liu et al. 2023) with a small text
+transformer that is trained with it. Muon takes the blocks' matrices.
 """
 
 from dataclasses import dataclass, field
@@ -16,18 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Emoji:
-    """Text to image on emoji pictures, 64 x 64 pixels.
+    """Text to image on emoji and scenes of them, in a codec's latents.
 
     Args:
-        data: The folder of emoji shards (train-*.tar, heldout-*.tar), as webdataset writes them.
+        data: The folder of emoji shards with their alpha (train-*.tar, heldout-*.tar); 'unnoise data emoji' makes them.
+        codec: The model or codec whose latents it learns, by name or file; the recipe 'emoji_codec' trains one.
+        latents: A folder to keep encoded scenes in; under UNNOISE_HOME by default.
+        start: A model to go on from, by name or file, instead of random weights.
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
-        start: A model to go on from, by name or file, instead of random weights.
+        scenes: How many scenes are drawn and encoded, in 4 KiB each.
+        alone: The share of them that are one thing alone on white, as emoji are.
         size: Pixels a side.
         width: The transformer's width.
         depth: Its blocks.
         steps: How long to train.
-        batch: Pictures a step.
+        batch: Scenes a step.
         rate: AdamW's learning rate.
         muon: Muon's learning rate; 0 trains all with AdamW.
         seed: The one source of randomness.
@@ -36,31 +41,46 @@ class Emoji:
     """
 
     data: Path | None = None
-    styles: tuple[str, ...] = ("fluent-3d",)
-    leave: tuple[str, ...] = ("Flags", "Symbols")
+    codec: str = "emoji"
+    latents: Path | None = None
     start: str | None = None
-    size: int = 64
+    styles: tuple[str, ...] = ("fluent-3d", "fluent-flat", "noto", "twemoji")
+    leave: tuple[str, ...] = ("Flags", "Symbols")
+    scenes: int = 60_000
+    alone: float = 0.5
+    size: int = 128
     width: int = 384
-    depth: int = 6
-    steps: int = 6000
+    depth: int = 8
+    steps: int = 20_000
     batch: int = 32
     rate: float = 1e-3
     muon: float = 1e-3
     seed: int = 0
     compiled: bool = False
-    previews: tuple[str, ...] = field(default=("red apple", "pizza", "rocket", "dog face", "cat face", "crown"))
+    previews: tuple[str, ...] = field(
+        default=(
+            "a red apple",
+            "a pizza",
+            "a rocket",
+            "a cat face",
+            "three stars",
+            "a blue car on a yellow background",
+            "a dog left of a cat",
+            "a crown, flat style",
+        )
+    )
 
     def run(self, device: str = "cpu") -> "Run":
-        """The run, its data loaded and its model built.
+        """The run, its scenes encoded and its model built.
 
         Raises:
-            Refused: no data are named, or they are not there.
+            Refused: no data are named, or they are not there; the codec is none; or the latents cannot be kept.
         """
         if self.data is None:
             raise Refused(
                 "the recipe 'emoji' needs its pictures",
-                "--data DIR, a folder of captioned emoji as webdataset shards, of pictures with .txt captions beside "
-                "them, or with a metadata.jsonl (Fluent, Noto and Twemoji are free to use: see docs/data.md)",
+                "--data DIR, a folder of emoji as webdataset shards with their alpha: 'unnoise data emoji' makes it "
+                "from Fluent, Noto and Twemoji, which are free to use (see docs/data.md)",
                 "data",
             )
         from unnoise.recipes._emoji import run

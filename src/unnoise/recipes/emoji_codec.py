@@ -20,6 +20,7 @@ class EmojiCodec:
 
     Args:
         data: The folder of emoji shards (train-*.tar, heldout-*.tar), as webdataset writes them.
+        scenes: How many scenes of the set's cut-outs it learns from; 0 learns from the pictures as they are.
         start: A codec to go on from, by name or file, instead of random weights.
         size: Pixels a side.
         channels: Of the latents.
@@ -35,6 +36,7 @@ class EmojiCodec:
     """
 
     data: Path | None = None
+    scenes: int = 100_000
     start: str | None = None
     size: int = 128
     channels: int = 8
@@ -57,7 +59,8 @@ class EmojiCodec:
         if self.data is None:
             raise Refused(
                 "the recipe 'emoji_codec' needs its pictures",
-                "--data DIR, a folder of emoji as webdataset shards, or of any pictures (see docs/data.md)",
+                "--data DIR, a folder of emoji as webdataset shards with their alpha, or --scenes 0 takes any pictures "
+                "(see docs/data.md)",
                 "data",
             )
         from unnoise.recipes._emoji_codec import run

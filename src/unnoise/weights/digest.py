@@ -1,12 +1,17 @@
-"""The sha256 of a file, computed once for each size and time of change."""
+"""What tells weights from others: the sha256 of a file, computed once for each size and time of change; of tensors."""
 
 import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unnoise.core.home import home
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def sha256(path: Path) -> str:
@@ -20,6 +25,18 @@ def sha256(path: Path) -> str:
             known[key] = hashlib.file_digest(file, "sha256").hexdigest()
         _write(cache, known)
     return known[key]
+
+
+def of_tensors(tensors: "Mapping[str, Tensor]", more: str = "") -> str:
+    """The sha256 in hexadecimal of tensors, by name, and of a text beside them."""
+    import torch
+
+    found = hashlib.sha256(more.encode())
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def _read(cache: Path) -> dict[str, str]:

@@ -94,8 +94,9 @@ class Diffusion:
 
     @torch.no_grad()
     def _encoded(self, images: Tensor) -> Tensor:
-        """uint8 pictures (B, C, S, S) as samples."""
-        return self.model.codec.encode(floats(images, next(self.model.denoiser.parameters()).device))
+        """uint8 pictures (B, C, S, S) as samples; what is encoded already (data/latents.py) as it is."""
+        device = next(self.model.denoiser.parameters()).device
+        return images.to(device) if images.is_floating_point() else self.model.codec.encode(floats(images, device))
 
 
 def asked(captions: Sequence[str], order: Order, step: int, drop: float) -> list[Wish]:

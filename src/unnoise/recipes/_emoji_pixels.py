@@ -1,0 +1,118 @@
+"""What the recipe `emoji_pixels` is made of."""
+
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+
+import torch
+
+from unnoise import catalogue
+from unnoise.core.clock import Scaled
+from unnoise.core.denoiser import Denoiser
+from unnoise.core.description import Description
+from unnoise.core.error import Refused
+from unnoise.core.model import Model
+from unnoise.core.prediction import Data
+from unnoise.core.schedule import Rectified
+from unnoise.data.captions import Variants
+from unnoise.data.pictures import Keep, Pictures, load
+from unnoise.data.source import open_source
+from unnoise.networks.dit import DiT, DiTConfig
+from unnoise.networks.pixels import Pixels, PixelsConfig
+from unnoise.recipes.emoji_pixels import EmojiPixels
+from unnoise.spacings.uniform import Uniform
+from unnoise.text._vocabulary import learn
+from unnoise.text.transformer import TransformerConditioner, TransformerConfig
+from unnoise.train.objectives.denoising import Denoising
+from unnoise.train.optimizers import Optimizing
+from unnoise.train.run import Run
+from unnoise.train.subjects.diffusion import Diffusion
+from unnoise.train.times import LogitNormal
+from unnoise.train.weighting import Velocity
+
+PATCH = 8
+
+# What a picture is of is decided where it is nearly all noise: 64 x 64 pixels of one flat shape show through half noise
+# at a glance. So times crowd towards noise (half of them above 0.77), as shifts for large pictures do.
+TIMES = LogitNormal(1.2, 1.2)
+
+# People ask for a thing by its name, so that is mostly what is learnt; a style's phrase says nothing when all share it.
+CAPTIONS = Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0)
+
+
+def run(recipe: EmojiPixels, data: Path, device: str) -> Run:
+    keep: Keep = lambda tags: _wanted(recipe, tags.get("style", ""), tags.get("group", ""))  # noqa: E731
+    pictures = load(open_source(data), recipe.size, keep=keep)
+    try:
+        heldout = load(open_source(data, "heldout"), recipe.size, keep=keep)
+    except Refused:
+        heldout = None  # a folder without a held-out part trains all the same
+    model = started(recipe, device) if recipe.start else build(recipe, pictures, torch.device(device))
+    objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
+    return Run(
+        subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
+        pictures=pictures,
+        heldout=heldout,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        seed=recipe.seed,
+        optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
+        matrices=lambda name: "blocks." in name,
+        captions=CAPTIONS,
+        flip=0.5,
+        compiled=recipe.compiled,
+    )
+
+
+def started(recipe: EmojiPixels, device: str) -> Model:
+    """The model the recipe goes on from, its weights float32.
+
+    Raises:
+        Refused: it is none of this recipe's, or of another size.
+    """
+    model = catalogue.load(str(recipe.start), device, "float32")
+    if not isinstance(model.denoiser.network, DiT) or not isinstance(model.conditioner, TransformerConditioner):
+        raise Refused(f"the model '{recipe.start}' was not made by this recipe", "start from one that was", "start")
+    if model.description.width != recipe.size:
+        raise Refused(
+            f"the model '{recipe.start}' draws {model.description.width} pixels, the recipe {recipe.size}",
+            f"--size {model.description.width}",
+            "start",
+        )
+    return model
+
+
+def build(recipe: EmojiPixels, pictures: Pictures, device: torch.device) -> Model:
+    """An untrained model for these pictures, its weights a function of the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    vocabulary = learn(chain.from_iterable(_words(p) for p in zip(pictures.captions, pictures.tags, strict=True)), 2048)
+    size = TransformerConfig(vocabulary=2048, depth=2)
+    network = DiT(DiTConfig(patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64))
+    conditioner = TransformerConditioner(size, vocabulary, DiT.Condition)
+    description = Description(
+        name="emoji",
+        family="native",
+        title="emoji from words",
+        width=recipe.size,
+        height=recipe.size,
+        multiple=PATCH,
+        largest=4 * recipe.size,
+        defaults={"steps": 20, "guidance": 4.0, "sampler": "heun"},
+    )
+    return Model(
+        Denoiser(network, Data(), Scaled()).to(device),
+        Rectified(),
+        Uniform(),
+        Pixels(PixelsConfig()),
+        conditioner.to(device),
+        description,
+    )
+
+
+def _wanted(recipe: EmojiPixels, style: str, group: str) -> bool:
+    return (not style or style in recipe.styles) and group not in recipe.leave
+
+
+def _words(picture: tuple[tuple[str, ...], Mapping[str, str]]) -> tuple[str, ...]:
+    captions, tags = picture
+    return (*captions, tags.get("keywords", ""))
