@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from unnoise.core.error import Refused
     from unnoise.core.event import Progress, Result
     from unnoise.tasks.generate import Generate
+    from unnoise.tasks.upscale import Upscale
 
 _WHERE = {
     "Generate": "unnoise.tasks.generate",
@@ -21,6 +22,7 @@ _WHERE = {
     "Progress": "unnoise.core.event",
     "Refused": "unnoise.core.error",
     "Result": "unnoise.core.event",
+    "Upscale": "unnoise.tasks.upscale",
     "describe": "unnoise.catalogue",
     "generate": "unnoise.api",
     "library": "unnoise.catalogue",
@@ -34,6 +36,7 @@ __all__ = [
     "Progress",
     "Refused",
     "Result",
+    "Upscale",
     "describe",
     "generate",
     "library",

@@ -74,6 +74,9 @@ def like(word: str, said: Mapping[str, Any]) -> Base:
     texts = read_metadata(path)
     if "unnoise" in texts:
         record = from_json(texts["unnoise"])
+        if record.task == "upscale":
+            what = f"{path} was made of another picture, which its record does not hold"
+            raise Refused(what, "name the picture it was made of", "like")
         return _with_notes(record, said)
     if (found := told(texts)) is None:
         raise Refused(f"{path} does not tell how it was made", "name a picture that carries its settings", "like")

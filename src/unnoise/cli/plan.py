@@ -58,7 +58,8 @@ def command(args: list[str]) -> int:
         raise Refused("a plan tells of whole runs", "leave --resume and --refine out", "resume")
     task, shelf = named(merged(said, found.fields), asked.machine)
     plan = task.plan(shelf.describe(task.model))
-    for text in found.notes:
+    larger = [f"making it {plan.upscale} times as large is not counted"] if plan.upscale > 1 else []
+    for text in (*found.notes, *larger):
         note(text, asked.output.json, asked.output.quiet)
     facts = look(plan, task.model, shelf, asked.machine, asked.measure)
     if asked.output.json:
