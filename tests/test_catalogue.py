@@ -67,6 +67,18 @@ def test_a_damaged_model_and_a_stranger_are_refused(home):
         unnoise.describe("other")
 
 
+def test_a_file_of_parts_is_no_model(home):
+    from unnoise.networks.taesd import TAESD, TAESDConfig
+    from unnoise.weights.parts import export_parts
+    from unnoise.weights.store import write_tensors
+
+    made = export_parts({"codec": TAESD(TAESDConfig())}, torch.float16, {})
+    write_tensors(home / "models" / "codec.safetensors", *made)
+    assert "codec" not in set(catalogue.models()) and catalogue.find("codec").stem == "codec"
+    with pytest.raises(Refused, match="holds codec alone, no whole model"):
+        unnoise.describe("codec")
+
+
 def test_a_model_is_loaded_where_and_as_asked(tiny_model):
     model = unnoise.load(str(tiny_model), "cpu", "bfloat16")
     assert {p.dtype for p in model.denoiser.parameters()} == {torch.bfloat16}

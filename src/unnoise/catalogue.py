@@ -18,6 +18,7 @@ from unnoise.families._family import Family
 from unnoise.weights.digest import sha256
 from unnoise.weights.header import Header, read_header
 from unnoise.weights.held import Held
+from unnoise.weights.parts import holds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,11 +36,11 @@ def shelves() -> tuple[Path, ...]:
 
 
 def models() -> Iterator[str]:
-    """The names `find` knows."""
+    """The names of models on the shelves; a file that holds parts of one alone is none."""
     seen: set[str] = set()
     for shelf in shelves():
         for path in sorted(shelf.glob("*.safetensors")) if shelf.is_dir() else ():
-            if path.stem not in seen:
+            if path.stem not in seen and not _is_parts(path):
                 seen.add(path.stem)
                 yield path.stem
 
@@ -88,6 +89,13 @@ def holding(digests: Iterable[str], name: str = "") -> str | None:
     return None
 
 
+def _is_parts(path: Path) -> bool:
+    try:
+        return bool(holds(read_header(path)))
+    except Refused:  # a model that is damaged is one all the same
+        return False
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -104,6 +112,8 @@ def recognise(header: Header) -> Family:
     for name in FAMILIES:
         if FAMILIES[name].recognises(header):
             return FAMILIES[name]
+    if parts := holds(header):
+        raise Refused(f"{header.path} holds {' and '.join(parts)} alone, no whole model", "name a model", "model")
     titles = ", ".join(FAMILIES[n].title for n in FAMILIES)
     raise Refused(f"{header.path} holds no model we know", f"known families: {titles}", "model")
 

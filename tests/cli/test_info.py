@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from unnoise.networks.taesd import TAESD, TAESDConfig
+from unnoise.weights.parts import export_parts
 from unnoise.weights.store import write_tensors
 
 
@@ -46,6 +48,14 @@ def test_a_sample(unnoise, tiny_model):
     unnoise("generate", "x", "--model", tiny_model, "--out", "x.png", "--latents-out", "l.safetensors", "--seed", 3)
     found = facts(unnoise, "l.safetensors")
     assert found["kind"] == "sample" and found["record"]["seed"] == 3
+
+
+def test_parts_of_a_model(unnoise, folder):
+    made = export_parts({"codec": TAESD(TAESDConfig())}, torch.float16, {"title": "tiny"})
+    write_tensors(folder / "c.safetensors", *made)
+    found = facts(unnoise, "c.safetensors")
+    assert (found["kind"], found["parts"], found["facts"]) == ("parts", ["codec"], {"title": "tiny"})
+    assert found["parameters"] == sum(v.numel() for v in made[0].values())
 
 
 def test_a_stranger_s_files(unnoise, folder):

@@ -17,6 +17,7 @@ from unnoise.cli._places import user_path
 from unnoise.cli._show import say, say_json
 from unnoise.core.error import Refused
 from unnoise.weights.header import Header, read_header
+from unnoise.weights.parts import facts, holds
 
 DEEPEST = 100
 """Brackets within brackets of JSON that is shown as such."""
@@ -37,11 +38,11 @@ class Asked:
 
 def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise info")
-    facts = look(asked.file)
+    found = look(asked.file)
     if asked.json:
-        say_json(**facts)
+        say_json(**found)
     else:
-        say("\n".join(_lines(facts)))
+        say("\n".join(_lines(found)))
     return 0
 
 
@@ -69,6 +70,9 @@ def _tensors(path: Path) -> dict[str, Any]:
         return {"kind": "state", "path": str(path), **held, **_state(header.metadata["unnoise_state"])}
     if "record" in header.metadata:
         return {"kind": "sample", "path": str(path), **held, "record": _json(header.metadata["record"])}
+    if parts := holds(header):
+        said = {"parts": list(parts), "parameters": header.parameters, "facts": facts(header)}
+        return {"kind": "parts", "path": str(path), **said, **held}
     try:
         recognise(header)
     except Refused:
@@ -157,9 +161,9 @@ def _depth(text: str) -> int:
     return max(accumulate(steps), default=0)
 
 
-def _lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
+def _lines(known: Mapping[str, Any], indent: str = "") -> list[str]:
     """Names and values, one a line; tables go a step in."""
-    shown = {k: v for k, v in facts.items() if v not in (None, "", [], (), {})}
+    shown = {k: v for k, v in known.items() if v not in (None, "", [], (), {})}
     width, lines = max(map(len, shown), default=0), list[str]()
     for name, value in shown.items():
         if name == "seed":  # to be copied, so without commas
