@@ -1,4 +1,4 @@
-"""An uncut sheet of scenes to train on, each with its fullest caption: python examples/scenes.py EMOJI_SHARDS [TO.png]."""
+"""An uncut sheet of scenes, each with its fullest caption: python examples/scenes.py EMOJI_SHARDS [TO.png]."""
 
 import sys
 from pathlib import Path

@@ -6,7 +6,7 @@ from random import Random
 from unnoise.data.scenes.scene import Axis, Box
 
 MARGIN = 0.03
-GAP = 0.03
+GAP = 0.04  # at 64 pixels still one to be seen, rounded as it may be
 WHOLE = Box(MARGIN, MARGIN, 1 - 2 * MARGIN, 1 - 2 * MARGIN)
 
 ROWS = {

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Rgb = tuple[float, float, float]
 
 PALETTE: Mapping[str, Rgb] = {
     "red": (0.86, 0.14, 0.17),
-    "orange": (0.97, 0.53, 0.10),
+    "orange": (0.97, 0.48, 0.10),
     "yellow": (0.99, 0.83, 0.20),
     "green": (0.28, 0.68, 0.27),
     "blue": (0.18, 0.43, 0.90),
@@ -49,7 +49,7 @@ def named(rgb: Floats) -> Ints:
     chroma = value - low
     strength = chroma / np.maximum(value, 1e-6)
     hue = np.degrees(_angle(rgb)) % 360
-    grey = (strength < 0.14) | (chroma < 0.07)
+    grey = (strength < 0.17) | (chroma < 0.07)
     coloured = ~grey & (value >= 0.2)
     strong = coloured & (strength >= 0.42)
     brown = coloured & (hue >= 6) & (hue < 45) & ((value < 0.68) | ((value < 0.82) & (strength < 0.68) & (hue < 32)))
@@ -60,10 +60,10 @@ def named(rgb: Floats) -> Ints:
         ("brown", brown & (strength >= 0.3)),
         ("pink", coloured & ((hue >= 325) | (hue < 12)) & (strength < 0.6) & (strength > 0.2) & (value > 0.75)),
         ("pink", strong & (hue >= 312) & (hue < 340) & (value > 0.6)),
-        ("red", strong & ((hue >= 342) | (hue < 15)) & (value >= 0.35)),
-        ("orange", strong & (hue >= 17) & (hue < 39)),
+        ("red", coloured & (strength >= 0.65) & ((hue >= 342) | (hue < 15)) & (value >= 0.35)),
+        ("orange", coloured & (strength >= 0.6) & (hue >= 17) & (hue < 36)),
         ("yellow", strong & (hue >= 41) & (hue < 66) & (value >= 0.7)),
-        ("green", coloured & (strength >= 0.25) & (hue >= 75) & (hue < 165)),
+        ("green", coloured & (strength >= 0.2) & (hue >= 75) & (hue < 165)),
         ("blue", coloured & (strength >= 0.3) & (hue >= 192) & (hue < 250)),
         ("purple", coloured & (strength >= 0.25) & (hue >= 258) & (hue < 305)),
     )

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
+from math import dist
 from random import Random
 from typing import Literal, get_args
 
@@ -24,10 +25,11 @@ Combinations = Literal["seen", "unseen", "any"]
 
 HELD_OUT = 50  # in a thousand
 ATTEMPTS = 3000
+CONTRAST = 0.3  # between a thing's mean colour and what is behind it, each channel from 0 to 1
 PLACES = ("middle", "left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right")
 WALLS = dict(PALETTE) | {
-    "light blue": (0.68, 0.86, 0.99),
-    "light green": (0.74, 0.94, 0.72),
+    "light blue": (0.62, 0.83, 0.99),
+    "light green": (0.68, 0.93, 0.66),
     "dark blue": (0.1, 0.15, 0.42),
 }
 WHITE = Background(("white",), (WALLS["white"],))
@@ -70,6 +72,13 @@ def held_out(combination: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 1000 < HELD_OUT
 
 
+def _stands_out(thing: Thing, sprite: Sprite, wall: str) -> bool:
+    """Whether a thing can be told from a wall: another colour's name, and some distance between the two."""
+    if wall.rpartition(" ")[2] in ((thing.tint,) if thing.tint else sprite.hints):
+        return False
+    return dist(PALETTE[thing.tint] if thing.tint else sprite.mean, WALLS[wall]) > CONTRAST
+
+
 @dataclass(frozen=True)
 class _Drawing:
     sprites: Sprites
@@ -85,6 +94,8 @@ class _Drawing:
             self.mix.pair * bool(company),
             self.mix.row * bool(company),
         )
+        if not any(weights):
+            raise Refused("nothing is to be drawn", "give a kind of scenes that these pictures allow a weight", "mix")
         kind = self.draw.choices(get_args(Kind), weights)[0]
         return {
             "alone": self._alone,
@@ -109,7 +120,7 @@ class _Drawing:
         size, place = self.draw.choice(("small", "small", "", "big")), "middle"
         if size != "big" and self.draw.random() < 0.7:
             place = self.draw.choice(PLACES)
-        low, high = {"small": (0.2, SMALL - 0.02), "": (SMALL + 0.03, 0.45), "big": (0.7, 0.92)}[size]
+        low, high = {"small": (0.24, SMALL), "": (SMALL + 0.03, 0.45), "big": (0.7, 0.92)}[size]
         box = at(place, self.sprites.all[number].ratio, self.draw.uniform(low, high), self.draw)
         thing = replace(thing, size=size, boxes=(box,))
         return self._finished("placed", (thing,), "", place)
@@ -144,7 +155,7 @@ class _Drawing:
 
     def _stood(self, thing: Thing, size: str, count: int, region: Box) -> Thing:
         """A thing in its region; called small or big only where it came out so."""
-        longest = {"small": self.draw.uniform(0.2, 0.28), "big": self.draw.uniform(0.53, 0.62)}.get(
+        longest = {"small": self.draw.uniform(0.22, 0.3), "big": self.draw.uniform(0.53, 0.62)}.get(
             size, self.draw.uniform(0.36, 0.46)
         )
         boxes = grouped(count, self.sprites.all[thing.sprite].ratio, region, longest, self.draw)
@@ -194,15 +205,15 @@ class _Drawing:
 
     def _background(self, things: Iterable[Thing], shown: Iterable[Sprite]) -> Background:
         """A background that the things can be told from."""
-        taken = {colour for t, s in zip(things, shown, strict=True) for colour in ((t.tint,) if t.tint else s.hints)}
-        free = [name for name in WALLS if name.rpartition(" ")[2] not in taken]
+        free = [name for name in WALLS if all(_stands_out(t, s, name) for t, s in zip(things, shown, strict=True))]
         chance = self.draw.random()
-        if chance < self.mix.gradient:
+        if chance < self.mix.gradient and len(free) > 1:
             axis: Axis = self.draw.choice(("across", "down"))
             names = self.draw.sample(free, 2)
             return Background(tuple(names), tuple(map(self._shade, names)), axis)
-        if chance < self.mix.gradient + self.mix.plain:
-            name = self.draw.choice([name for name in free if name != "white"])
+        coloured = [name for name in free if name != "white"]
+        if coloured and (chance < self.mix.gradient + self.mix.plain or "white" not in free):
+            name = self.draw.choice(coloured)
             return Background((name,), (self._shade(name),))
         return WHITE
 

@@ -108,7 +108,7 @@ class Scenes:
 
     def picture(self, index: int) -> Tensor:
         """Picture `index`, uint8 (3, size, size)."""
-        return self._painter.paint(self.scene(index))
+        return self.painter.paint(self.scene(index))
 
     def gather(self, wanted: Iterable[list[int]]) -> Gathered:
         jobs = (_Job(self, tuple(indices)) for indices in wanted)
@@ -120,7 +120,7 @@ class Scenes:
         return captions(self.scene(index), cut(self.shelf), Random(key(self.seed, index, "words")))
 
     @cached_property
-    def _painter(self) -> Painter:
+    def painter(self) -> Painter:
         return Painter(cut(self.shelf), self.size)
 
     @cached_property

@@ -76,13 +76,14 @@ IRREGULAR: Mapping[str, str] = {
 _TAIL = re.compile(
     r" (?:of|in|with|on|without|at|behind|over|for|to|up|down|left|right|done|not done|tilted|wearing"
     r"|increasing|decreasing|high volume|medium volume|low volume)\b"
-    r"|(?<=man) (?:[a-z]+ )?[a-z]+ing\b|(?<=person) (?:[a-z]+ )?[a-z]+ing\b"
+    r"|(?<=man) (?:mountain )?[a-z]+ing\b|(?<=person) (?:mountain )?[a-z]+ing\b"
     r"|(?<=face|head|leaf|page) [a-z]+ing\b|(?<=globe) showing\b"
 )
 _COLOURS = "|".join(NAMES)
 _LEADING = re.compile(rf"({_COLOURS}) (?=[a-z])")
 _WITHIN = re.compile(rf"\b(?:{_COLOURS}|golden|rainbow)\b")
-_UNPLACED = re.compile(r",|o'clock|-thirty|index pointing")
+_UNPLACED = re.compile(r",|o'clock|-thirty|index pointing|\b(?:left|right)\b")
+_DOING = re.compile(r"^(?:man|woman|person) (?:in |with |[a-z]+ing .)")
 _SIDED = re.compile(r"\b(?:left|right|clockwise|moon|o'clock|thirty|clock|chart|button|keycap|map|globe|\d+\w*)\b")
 
 
@@ -123,7 +124,7 @@ def many(count: int, noun: str, before: str = "") -> str:
 @lru_cache(maxsize=8192)
 def plural(noun: str) -> str:
     """The name of several; "" for stuff, plurals, proper names, lists and whatever else cannot be counted."""
-    if not stands(noun) or noun in STUFF or not _single(noun):
+    if not stands(noun) or noun in STUFF or not _single(noun) or _DOING.search(noun):
         return ""
     tail = _TAIL.search(noun)
     head, rest = (noun[: tail.start()], noun[tail.start() :]) if tail else (noun, "")

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.core.error import Refused
-from unnoise.data.scenes.colours import tinted
+from unnoise.data.scenes.colours import Floats, tinted
 from unnoise.data.scenes.scene import Background, Box, Scene
 from unnoise.data.scenes.sprites import Bytes, Sprites
 
@@ -59,22 +59,22 @@ class Painter:
 
     def _made(self, number: int, width: int, height: int, tint: str, mirrored: bool) -> Bytes:
         sprite = self.sprites.all[number]
-        pixels = _resized(sprite.pixels, width, height)
-        if tint and sprite.own:
-            parts = pixels.astype(np.float32) / 255
-            (colours,) = tinted(parts[..., :3], parts[..., 3:], sprite.own, (tint,))
-            pixels = np.concatenate([(colours * 255 + 0.5).astype(np.uint8), pixels[..., 3:]], -1)
-            pixels[..., :3] = np.minimum(pixels[..., :3], pixels[..., 3:])
-        return np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
+        if not tint and sprite.pixels.shape[:2] == (height, width):
+            pixels = sprite.pixels
+        else:
+            parts = _resized(sprite.pixels, width, height)
+            if tint and sprite.own:
+                (parts[..., :3],) = tinted(parts[..., :3], parts[..., 3:], sprite.own, (tint,))
+            pixels = (parts * 255 + 0.5).astype(np.uint8)
+        return pixels[:, ::-1] if mirrored else pixels
 
 
-def _resized(pixels: Bytes, width: int, height: int) -> Bytes:
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    resized = F.interpolate(planes, size=(height, width), mode="bicubic", antialias=True)
-    found = resized[0].permute(1, 2, 0).numpy()
-    return np.concatenate([np.minimum(found[..., :3], found[..., 3:]), found[..., 3:]], -1)
+def _resized(pixels: Bytes, width: int, height: int) -> Floats:
+    """Pixels at another size, from 0 to 1; what the filter overshoots is taken off colour and alpha alike."""
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    resized = F.interpolate(planes, size=(height, width), mode="bicubic", antialias=True)[0].permute(1, 2, 0)
+    alpha = resized[..., 3:]
+    return (resized / alpha.clamp(min=1)).clamp(min=0).minimum(alpha.clamp(0, 1)).contiguous().numpy()
 
 
 def _wall(background: Background, size: int) -> Bytes:

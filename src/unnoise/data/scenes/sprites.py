@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ Bytes = NDArray[np.uint8]
 MOSTLY = 0.5  # of a thing's pixels: below, people would rather name two colours
 PARTLY = 0.25  # enough for a colour that the thing's own name says
 TRANSPARENT = 8  # alpha below it is dust of the compression
+UNCOLOURED = ("People & Body",)  # groups whose things are not called by a colour: what is blue is the coat
 LOOKED_AT = 400  # pixels, about, that colours are measured on
 
 
@@ -53,6 +54,7 @@ class Sprite:
         style, group: the set's tags; `phrase` is how the set's captions say the style, "" where they do not.
         keywords: other words for it; none says a colour.
         colour: what most of it is, by measurement; "" where that has no one name. `hints` are all that it partly is.
+        mean: of all its colours, from 0 to 1.
         own: the mean of its own colours where it may be given another, of which `tints` become what their names say.
         corner: where in its picture it lay, left and top from 0 to 1; with `side`, the picture's side in pixels.
         pixels: premultiplied (h, w, 4), nothing of it empty at an edge.
@@ -66,11 +68,12 @@ class Sprite:
     keywords: tuple[str, ...]
     colour: str
     hints: tuple[str, ...]
+    mean: Rgb
     own: Rgb | None
     tints: tuple[str, ...]
     corner: tuple[float, float]
     side: int
-    pixels: Bytes
+    pixels: Bytes = field(repr=False)
 
     @property
     def ratio(self) -> float:
@@ -83,7 +86,7 @@ class Sprite:
 class Sprites:
     """All the things there are, in the order of their set."""
 
-    all: tuple[Sprite, ...]
+    all: tuple[Sprite, ...] = field(repr=False)
 
     @cached_property
     def styles(self) -> Mapping[str, tuple[int, ...]]:
@@ -147,11 +150,12 @@ def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:
         Refused: nothing of it is opaque.
     """
     pixels, left, top = _trimmed(_premultiplied(white.numpy(), alpha.numpy()), item.name)
-    looked_at, opacity = _sample(pixels)
+    looked_at = _sample(pixels)
     shares = dict(zip(NAMES, share(looked_at).tolist(), strict=True))
     name = item.tags["name"]
     noun, colour = _called(name, shares)
-    own = body(looked_at) if colourless(noun) and (noun != name or not colour_in(name)[0]) else None
+    plain = colourless(noun) and item.tags.get("group") not in UNCOLOURED
+    own = body(looked_at) if plain else None
     return Sprite(
         name=name,
         noun=noun,
@@ -159,10 +163,11 @@ def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:
         group=item.tags.get("group", ""),
         phrase=_phrase(name, item.captions),
         keywords=tuple(w for w in _keywords(item.tags) if colourless(w) and w not in name.split()),
-        colour=colour,
+        colour=colour if plain else "",
         hints=tuple(hint for hint in NAMES if shares[hint] >= PARTLY or hint == colour),
+        mean=_rgb(looked_at.mean(0)),
         own=own,
-        tints=_tints(looked_at, opacity, own, colour),
+        tints=_tints(looked_at, own, colour),
         corner=(left / white.shape[2], top / white.shape[1]),
         side=white.shape[2],
         pixels=pixels,
@@ -186,12 +191,17 @@ def _trimmed(pixels: Bytes, name: str) -> tuple[Bytes, int, int]:
     return np.ascontiguousarray(pixels[top:bottom, left:right]), int(left), int(top)
 
 
-def _sample(pixels: Bytes) -> tuple[Floats, Floats]:
-    """Some of the opaque pixels, evenly taken, from 0 to 1: their colours (N, 3), and their alpha (N, 1)."""
+def _rgb(colour: Floats) -> Rgb:
+    red, green, blue = colour.tolist()
+    return red, green, blue
+
+
+def _sample(pixels: Bytes) -> Floats:
+    """Some of the opaque pixels' colours, evenly taken, (N, 3) from 0 to 1."""
     opaque = pixels[pixels[..., 3] >= 128]
     opaque = opaque if len(opaque) else pixels[pixels[..., 3] > 0]
-    some = opaque[:: max(1, len(opaque) // LOOKED_AT)].astype(np.float32) / 255
-    return some[:, :3] / some[:, 3:], some[:, 3:] * 0 + 1
+    some = opaque[:: max(1, len(opaque) // LOOKED_AT)].astype(np.float32)
+    return some[:, :3] / some[:, 3:]
 
 
 def _called(name: str, shares: Mapping[str, float]) -> tuple[str, str]:
@@ -204,12 +214,12 @@ def _called(name: str, shares: Mapping[str, float]) -> tuple[str, str]:
     return name, colour
 
 
-def _tints(looked_at: Floats, opacity: Floats, own: Rgb | None, colour: str) -> tuple[str, ...]:
+def _tints(looked_at: Floats, own: Rgb | None, colour: str) -> tuple[str, ...]:
     """The colours that a thing can be given so that people would call it by them."""
     if own is None:
         return ()
     others = [tint for tint in TINTS if tint != colour]
-    became = share(tinted(looked_at, opacity, own, others))
+    became = share(tinted(looked_at, np.ones_like(looked_at[:, :1]), own, others))
     return tuple(tint for tint, shares in zip(others, became, strict=True) if shares[NAMES.index(tint)] >= MOSTLY)
 
 
