@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from unnoise.recipes import RECIPES
 
 if TYPE_CHECKING:
     from unnoise.train.event import Event, Logged
+    from unnoise.train.run import Run
 
 FREE = ("data", "steps", "compiled", "previews")
 """Fields of a recipe that may differ when a run is resumed: its folder may have moved, and it may go on for longer."""
@@ -27,6 +28,7 @@ class Running:
     Args:
         out: The run's folder, made if need be; runs/RECIPE by default.
         resume: Go on from the newest snapshot in it.
+        minutes: Train for so long, instead of the recipe's steps: their number is found by taking a few.
         device: The best there is by default.
         json: One JSON object a line on standard output, and nothing else there.
         quiet: No progress, only the model's path.
@@ -34,6 +36,7 @@ class Running:
 
     out: str = field(default="", metadata={"metavar": "DIR"})
     resume: bool = False
+    minutes: float | None = None
     device: str | None = None
     json: bool = False
     quiet: bool = False
@@ -67,6 +70,8 @@ def _train(name: str, recipe: Any, running: Running) -> int:
     from unnoise.train.stopping import signals
 
     run = recipe.run(str(place(running.device).device))
+    if running.minutes is not None:
+        run = _timed(run, running.minutes, out if running.resume else None)
     with signals() as stop:
         events = fit(run, out, resume=running.resume, facts=_facts(recipe), stop=stop)
         with closing(events):
@@ -77,6 +82,15 @@ def _train(name: str, recipe: Any, running: Running) -> int:
             )
             raise KeyboardInterrupt(how)
     return 0
+
+
+def _timed(run: "Run", minutes: float, resumed: Path | None) -> "Run":
+    """The run with as many steps as fit; one that goes on keeps the number it was begun with."""
+    from unnoise.train.pace import paced
+    from unnoise.train.snapshot import every
+
+    known = every(resumed / "snapshots") if resumed else []
+    return replace(run, steps=int(known[-1].facts["steps"])) if known else paced(run, minutes)
 
 
 def _facts(recipe: Any) -> dict[str, str]:

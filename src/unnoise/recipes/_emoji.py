@@ -50,6 +50,7 @@ TIMES = LogitNormal(0.6, 1.1)
 def run(recipe: Emoji, data: Path, device: str) -> Run:
     where = torch.device(device)
     shelf = Shelf(data, styles=recipe.styles, leave=recipe.leave)
+    cut(shelf)  # data that are not there are said first
     scenes = Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed, mix=_mix(recipe))
     model = started(recipe, device) if recipe.start else build(recipe, scenes, _codec(recipe, device), where)
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, autocast=torch.bfloat16)
