@@ -39,7 +39,9 @@ def cutout(data: bytes, name: str, size: int, share: float = 1.0) -> Cutout:
     white = Image.new("RGBA", square.size, "white")
     colours, opacity = io.BytesIO(), io.BytesIO()
     Image.alpha_composite(white, square).convert("RGB").save(colours, "webp", quality=90, method=6)
-    square.getchannel("A").save(opacity, "webp", lossless=True, quality=100, method=6)
+    square.getchannel("A").save(
+        opacity, "webp", lossless=True
+    )  # the most effort saves 1.5 % in a hundred times the time
     return Cutout(colours.getvalue(), opacity.getvalue(), hashlib.sha256(_seen(square)).hexdigest())
 
 

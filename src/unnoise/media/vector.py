@@ -11,8 +11,8 @@ def there() -> bool:
     return find_spec("resvg_py") is not None
 
 
-def drawn(svg: bytes, width: int, name: str) -> bytes:
-    """An SVG file as PNG with transparency, so many pixels wide; `name` stands in the error.
+def drawn(svg: bytes, side: int, name: str) -> bytes:
+    """An SVG file as PNG with transparency, its longer side of so many pixels; `name` stands in the error.
 
     Raises:
         Refused: it is damaged, or resvg is not installed.
@@ -22,6 +22,7 @@ def drawn(svg: bytes, width: int, name: str) -> bytes:
     except ImportError:
         raise Refused(f"{name} is SVG, and resvg is not installed", "pip install 'unnoise[data]'") from None
     try:
-        return bytes(resvg.svg_to_bytes(svg_string=svg.decode("utf-8-sig"), width=width, skip_system_fonts=True))
+        text = svg.decode("utf-8-sig")
+        return bytes(resvg.svg_to_bytes(svg_string=text, width=side, height=side, skip_system_fonts=True))
     except ValueError as fault:  # UnicodeDecodeError is one
         raise Refused(f"{name} is a damaged SVG file ({fault})", "restore it") from None
