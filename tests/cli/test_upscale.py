@@ -137,6 +137,17 @@ def test_a_replay_tells_of_another_picture_and_of_other_weights(unnoise, home):
     assert ended.code == 1 and "other weights" in ended.out and "parts" in ended.out
 
 
+def test_it_is_no_model(unnoise, home, tiny_model):
+    assert "emoji_x4" not in unnoise("list", "models").out
+    facts = json.loads(unnoise("info", "emoji_x4", "--json").out)
+    assert (facts["kind"], facts["parts"], facts["facts"]) == ("parts", ["upscaler"], {"title": "tiny"})
+    assert "holds upscaler alone" in unnoise("generate", "x", "--model", "emoji_x4").refusal()
+    unnoise("upscale", "fox.png", "--out", "a.png")
+    assert "made of another picture" in unnoise("generate", "--like", "a.png").refusal()
+    ended = unnoise("plan", "generate", "x", "--model", tiny_model, "--upscale", 4)
+    assert "not counted" in ended.err
+
+
 def test_generate_chains_it(unnoise, home, tiny_model):
     words = ("generate", "a fox", "--model", tiny_model, "--seed", 3)
     assert unnoise(*words, "--out", "small.png").code == 0

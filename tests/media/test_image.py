@@ -15,7 +15,18 @@ from PIL import Image, ImageCms, PngImagePlugin
 from media.examples import RECORD, noise, smooth
 from unnoise.core.error import Refused
 from unnoise.media.embed import XMP, metadata
-from unnoise.media.image import Format, decode, encode, format_of, from_bytes, pixels_sha256, read, save, to_bytes
+from unnoise.media.image import (
+    Format,
+    decode,
+    encode,
+    format_of,
+    from_bytes,
+    pixels_sha256,
+    read,
+    save,
+    still,
+    to_bytes,
+)
 from unnoise.media.provenance import GENERATED, properties
 
 FORMATS: list[Format] = ["png", "webp", "jpeg"]
@@ -123,6 +134,30 @@ def test_colour_profiles_are_honoured() -> None:
     seen = decode(file_of(picture, icc_profile=other), "x")[:, 0, 0].tolist()
     assert all(abs(a - b) <= 3 for a, b in zip(seen, (30, 30, 200), strict=True))
     assert decode(file_of(picture, icc_profile=b"damaged" * 30), "x")[:, 0, 0].tolist() == [200, 30, 30]
+
+
+def test_transparency_is_kept_where_a_format_has_it(tmp_path: Path) -> None:
+    pixels = noise(4)
+    assert torch.equal(decode(encode(pixels, "png", RECORD), "x", 4), pixels)
+    seen = decode(encode(pixels, "webp", RECORD, quality=100), "x", 4)
+    assert torch.equal(seen[3], pixels[3]) and torch.equal(seen[:, seen[3] > 0], pixels[:, pixels[3] > 0])
+    with pytest.raises(Refused, match="jpeg"):
+        encode(pixels, "jpeg")
+    save(tmp_path / "a.png", pixels)
+    assert torch.equal(still(tmp_path / "a.png"), pixels)
+    pixels[3] = 255
+    save(tmp_path / "a.png", pixels)
+    assert torch.equal(still(tmp_path / "a.png"), pixels[:3])
+
+
+def test_a_still_picture_does_not_move(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 4), c) for c in ("red", "blue", "red")]
+    for name in ("a.gif", "a.webp", "a.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        with pytest.raises(Refused, match="moves: it holds 3 pictures: save one"):
+            still(tmp_path / name)
+    (tmp_path / "b.gif").write_bytes(file_of(frames[0], "gif"))
+    assert still(tmp_path / "b.gif").tolist() == decode(file_of(frames[0], "gif"), "x").tolist()
 
 
 def test_only_the_first_frame_counts() -> None:
