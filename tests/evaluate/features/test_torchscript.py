@@ -27,16 +27,11 @@ class Picky(nn.Module):
         return x.reshape(-1, 3 * 299 * 299)[:, :4]
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    with warnings.catch_warnings():  # torch calls TorchScript old; people's files are
-        warnings.simplefilter("ignore")
-        yield
-
-
 def saved(folder, module):
     path = folder / "mine.pt"
-    torch.jit.script(module).save(str(path))
+    with warnings.catch_warnings():  # torch calls TorchScript old; people's files are
+        warnings.simplefilter("ignore")
+        torch.jit.script(module).save(str(path))
     return path
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from warnings import catch_warnings, simplefilter
 from zipfile import ZipFile, is_zipfile
 
 from unnoise.core.error import Refused
@@ -76,7 +77,9 @@ class TorchScript:
 
         if not self.reads(Path(self.file)):
             raise Refused(f"'{self.file}' is no TorchScript file", "name one: torchscript:file=PATH", "features")
-        return torch.jit.load(self.file, "cpu").eval()
+        with catch_warnings():  # torch wants no new ones; a person's file is what it is
+            simplefilter("ignore", DeprecationWarning)
+            return torch.jit.load(self.file, "cpu").eval()
 
 
 def _holds_code(path: Path) -> bool:

@@ -1,0 +1,144 @@
+"""Every measure tells figures of a case, of whatever there is; none takes good pictures for bad ones."""
+
+import pytest
+import torch
+
+from evaluate.sets import pictures
+from unnoise.core.error import Refused
+from unnoise.evaluate.case import Case
+from unnoise.evaluate.draw import draw
+from unnoise.evaluate.features import opened
+from unnoise.evaluate.measures import MEASURES, chosen
+
+OURS = ("duplicates", "frechet", "kernel", "likelihood", "loss", "memorisation", "precision_recall")
+
+
+def drawings(count, seed, bright=(0, 200)):
+    """A square of one colour on another: as different as emoji are."""
+    random = torch.Generator().manual_seed(seed)
+    low, high = bright
+    made = torch.randint(low, high, (count, 3, 1, 1), generator=random).repeat(1, 1, 16, 16)
+    made[:, :, 4:12, 4:12] = torch.randint(low, high, (count, 3, 1, 1), generator=random)
+    return (made + torch.randint(0, 4, made.shape, generator=random)).byte()
+
+
+TRAIN, HELDOUT = pictures(drawings(120, 0)), pictures(drawings(30, 1), word="other")
+
+
+def case(made, heldout=HELDOUT, **changes):
+    drawn = draw(TRAIN, heldout, len(made))
+    given = {"train": TRAIN, "heldout": heldout, "drawn": drawn, "made": made, "rounds": 20}
+    return Case(**{**given, "features": (opened("pixels:size=2"),), **changes})
+
+
+def figures(name, given, **options):
+    return {(f.title, f.of): f for f in MEASURES[name](**options)(given)}
+
+
+def only(name, given, **options):
+    (figure,) = figures(name, given, **options).values()
+    return figure
+
+
+def test_ours_are_there_and_say_what_they_need() -> None:
+    assert set(OURS) <= set(MEASURES)
+    for name in OURS:
+        assert MEASURES[name]().needs <= {"data", "pictures", "model", "features"}
+        assert MEASURES.summary(name)
+
+
+@pytest.mark.parametrize("name", ["frechet", "kernel"])
+def test_distances_tell_good_pictures_from_bad(name) -> None:
+    good, bad = (only(name, case(drawings(40, 5, bright))) for bright in ((0, 200), (120, 250)))
+    assert good.value.low - 1e-9 <= good.value.value <= good.value.high and good.better == "lower"
+    assert bad.value.low > good.value.high and bad.value.value > 5 * abs(good.beside.value)
+    assert good.beside == bad.beside  # real ones are the same, whatever was made
+
+
+def test_few_pictures_for_many_features_are_told() -> None:
+    many = case(drawings(10, 5), features=(opened("pixels"),))
+    assert "10 pictures for 192 features" in only("frechet", many).note
+    assert only("frechet", case(drawings(40, 5))).note == ""
+
+
+def test_precision_and_recall() -> None:
+    good = figures("precision_recall", case(drawings(50, 5)))
+    one = drawings(1, 6).repeat(50, 1, 1, 1)
+    same = figures("precision_recall", case((one + torch.randint(0, 3, one.shape)).byte()))
+    assert [title for title, _ in good] == ["precision", "recall", "density", "coverage"]
+    value = {title: (good[title, of].value.value, same[title, of].value.value) for title, of in good}
+    assert value["recall"][0] > 0.6 > value["recall"][1] and value["coverage"][0] > 0.5 > value["coverage"][1]
+    assert good["recall", "pixels 2x2"].beside.value > 0.6
+    with pytest.raises(Refused, match="no neighbour 0"):
+        MEASURES["precision_recall"](k=0)
+
+
+@pytest.mark.parametrize("heldout", [HELDOUT, None], ids=["heldout", "none"])
+def test_memorisation_tells_copies(heldout) -> None:
+    of = "16x16 pixels, in 1/255"
+    copied = torch.cat([TRAIN.images[:10], TRAIN.images[10:20].flip(-1)])
+    found, fresh = (figures("memorisation", case(made, heldout)) for made in (copied, drawings(20, 5)))
+    title = "copies of training pictures"
+    assert found[title, of].value.value == found[title, "pixels 2x2"].value.value == 1
+    assert fresh[title, of].value.value < 0.3 and fresh[title, of].beside.value == 0.05
+    usual = fresh["nearest training picture, median", of]
+    assert usual.value.value == pytest.approx(usual.beside.value, rel=0.5)
+    assert usual.against == ("held-out pictures" if heldout else "other training pictures")
+
+
+def test_duplicates_are_named() -> None:
+    train = pictures(torch.cat([TRAIN.images, TRAIN.images[5:6]]))
+    heldout = pictures(torch.cat([HELDOUT.images, TRAIN.images[7:8]]), word="other")
+    found = list(MEASURES["duplicates"]()(Case(train=train, heldout=heldout)))
+    assert [f.value.value for f in found] == [1, 1]
+    assert found[0].found == {"groups": [["thing-5", "thing-120"]]} and "thing-5 = thing-120" in found[0].note
+    assert found[1].found == {"pairs": {"other-30": "thing-7"}}
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model):
+    from unnoise.catalogue import load
+
+    return load(str(tiny_model), "cpu")
+
+
+def test_loss_and_likelihood_of_a_model(model) -> None:
+    given = Case(train=TRAIN, heldout=HELDOUT, model=model, rounds=20)
+    loss = only("loss", given, count=10)
+    assert (loss.value.count, loss.beside.count, loss.title) == (10, 10, "held-out loss")
+    assert loss.value.low <= loss.value.value <= loss.value.high
+    bits = only("likelihood", given, count=3, steps=2)
+    assert (bits.value.count, bits.beside.count, bits.of) == (3, 3, "pixels")
+    assert bits.found["noise"] in (0.01, 0.02, 0.04, 0.08) and f"{bits.found['noise']:g}" in bits.note
+    alone = Case(train=TRAIN, model=model, rounds=20)
+    assert only("loss", alone, count=5).beside is None
+    assert only("likelihood", alone, count=1, steps=1, noise=0.05).title == "bits per dimension, training"
+
+
+def test_noise_that_cannot_be_predicted_is_refused(model) -> None:
+    from dataclasses import replace
+
+    from unnoise.core.denoiser import Denoiser
+    from unnoise.core.prediction import Epsilon
+    from unnoise.core.schedule import Cosine
+
+    network = Denoiser(model.denoiser.network, Epsilon(), model.denoiser.clock)
+    given = Case(train=TRAIN, model=replace(model, denoiser=network, schedule=Cosine()), rounds=20)
+    with pytest.raises(Refused, match=r"likelihood:high=0\.999"):
+        only("likelihood", given, count=1, steps=1)
+    assert only("likelihood", given, count=1, steps=1, noise=0.1, high=0.99).value.count == 1
+    with pytest.raises(Refused, match="counts from 1"):
+        MEASURES["likelihood"](count=0)
+
+
+def test_only_what_can_be_had_is_chosen() -> None:
+    of_data = {type(m).__module__.rpartition(".")[2] for m in chosen((), frozenset({"data"}))}
+    assert "duplicates" in of_data and not of_data & {"frechet", "loss", "memorisation"}
+    everything = frozenset({"data", "pictures", "model", "features"})
+    assert len(chosen((), everything)) >= 7
+    (made,) = chosen(["precision_recall:k=5"], everything)
+    assert made.k == 5
+    with pytest.raises(Refused, match="'loss' needs model"):
+        chosen(["loss"], frozenset({"data"}))
+    with pytest.raises(Refused, match="no measure 'fid'"):
+        chosen(["fid"], everything)
