@@ -83,5 +83,7 @@ def _cat(first: Tensor, second: Tensor, padded: bool) -> Tensor:
 
 
 def _lengthen(value: Tensor, length: int) -> Tensor:
+    if value.shape[1] == length:
+        return value
     missing = value.new_zeros(value.shape[0], length - value.shape[1], *value.shape[2:])
-    return torch.cat([value, missing], 1) if missing.shape[1] else value
+    return torch.cat([value, missing], 1)

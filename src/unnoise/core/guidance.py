@@ -6,6 +6,7 @@ names the branches it needs at each level, so a guidance interval costs nothing 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -85,13 +86,12 @@ class Guided:
 
     def resumed(self, state: State) -> "Guided":
         """The same guidance, with the memory that a state holds."""
-        combine = self.combine
-        return replace(self, combine=combine.with_memory(state.memory)) if isinstance(combine, Remembering) else self
+        combine = self._remembering
+        return self if combine is None else replace(self, combine=combine.with_memory(state.memory))
 
     def kept(self, state: State) -> State:
         """The same state, with the guidance's memory beside the sampler's."""
-        combine = self.combine
-        own = combine.memory() if isinstance(combine, Remembering) else {}
+        own = {} if self._remembering is None else self._remembering.memory()
         return replace(state, memory={**state.memory, **own}) if own else state
 
     def _combined(self, outputs: dict[str, Tensor], x: Tensor, level: Level) -> Tensor:
@@ -119,16 +119,32 @@ class Guided:
             groups.setdefault(self.branches[name].denoiser, []).append(name)
         found: dict[str, Tensor] = {}
         for group in groups.values():
-            found |= zip(group, self._together([self.branches[n] for n in group], x, level), strict=True)
+            found |= zip(group, self._together(tuple(group), x, level), strict=True)
         return found
 
-    def _together(self, bounds: list[Bound[Any]], x: Tensor, level: Level) -> list[Tensor]:
-        both = replace(bounds[0], gradient=bounds[0].gradient or self.gradient)
-        for other in bounds[1:]:
-            both = replace(both, condition=both.condition.cat(other.condition))
+    def _together(self, names: tuple[str, ...], x: Tensor, level: Level) -> list[Tensor]:
+        count = len(names)
         many = (
             level
             if level.t.ndim == 0
-            else Level(*(torch.cat([v] * len(bounds)) for v in (level.t, level.alpha, level.sigma)))
+            else Level(*(torch.cat([v] * count) for v in (level.t, level.alpha, level.sigma)))
         )
-        return list(both.output(torch.cat([x] * len(bounds)), many).chunk(len(bounds)))
+        return list(self._joined(names).output(torch.cat([x] * count), many).chunk(count))
+
+    def _joined(self, names: tuple[str, ...]) -> Bound[Any]:
+        """Branches of one denoiser as one, their conditions in one batch: the same at every step of a run."""
+        if names not in self._known:
+            first, *others = (self.branches[name] for name in names)
+            both = replace(first, gradient=first.gradient or self.gradient)
+            for other in others:
+                both = replace(both, condition=both.condition.cat(other.condition))
+            self._known[names] = both
+        return self._known[names]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], Bound[Any]]:
+        return {}
+
+    @cached_property
+    def _remembering(self) -> Remembering | None:
+        return self.combine if isinstance(self.combine, Remembering) else None

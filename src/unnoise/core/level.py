@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class Level:
     alpha: Tensor
     sigma: Tensor
 
-    @property
+    @cached_property
     def log_snr(self) -> Tensor:
         """log(alpha² / sigma²); infinite at the clean end, minus infinite at alpha = 0."""
         return 2 * (self.alpha / self.sigma).log()
 
-    @property
+    @cached_property
     def ratio(self) -> Tensor:
         """sigma / alpha, the sigma of variance-exploding coordinates."""
         return self.sigma / self.alpha
