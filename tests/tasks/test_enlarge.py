@@ -8,7 +8,7 @@ import enlarging
 from unnoise.core.error import Refused
 from unnoise.media.image import from_bytes, to_bytes
 from unnoise.networks.upscaler import Upscaler, UpscalerConfig
-from unnoise.tasks._enlarge import BLEED, bled, enlarge, whole
+from unnoise.tasks._enlarge import BLEED, FILTER, bled, enlarge, whole
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,18 @@ def test_tiles_have_no_seams(network, scale, channels):
     *_, last = enlarge(network, pixels, scale, side=9)
     assert int((last.pixels.int() - at_once.int()).abs().max()) <= 1  # sums of another order may round otherwise
     assert float((last.pixels != at_once).float().mean()) < 1e-3
+
+
+def test_no_call_sees_more_than_a_tile_and_its_margin(network):
+    """So memory beside the two pictures is flat."""
+    seen = []
+    hook = network.register_forward_pre_hook(lambda *call: seen.append(tuple(call[1][0].shape)))
+    for channels in (1, 3, 4):
+        list(enlarge(network, picture(70, 200, channels), 8, side=32))
+    hook.remove()
+    most = 32 + 2 * (network.reach + FILTER + BLEED)
+    assert len(seen) > 200 and max(max(shape[2:]) for shape in seen) == most
+    assert {shape[:2] for shape in seen} == {(1, 3)}
 
 
 def test_too_small_a_margin_would_show(network, monkeypatch):
