@@ -1,5 +1,6 @@
 """What a scene says is what its pixels show."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,15 @@ def test_a_thing_alone_is_its_picture(sprites: Sprites, shards: Path, style: str
 
 
 def test_mirrored_is_mirrored(sprites: Sprites) -> None:
-    box = Box(0.25, 0.25, 0.5, 0.5)
-    plain, other = (
-        Painter(sprites, 64).paint(showing(sprites, "leaf", "round", box, mirrored=side)) for side in (False, True)
-    )
-    assert torch.equal(plain.flip(-1), other)
+    torn = sprites.all[0].pixels.copy()
+    torn[:20, :10] = 0
+    lopsided = Sprites((replace(sprites.all[0], pixels=torn),))
+    for side in (1.0, 0.5):
+        box = Box(*sprites.all[0].corner, side * torn.shape[1] / 64, side * torn.shape[0] / 64)
+        mirror = replace(box, left=1 - box.right)
+        plain = Painter(lopsided, 64).paint(showing(lopsided, "red apple", "flat", box))
+        other = Painter(lopsided, 64).paint(showing(lopsided, "red apple", "flat", mirror, mirrored=True))
+        assert torch.equal(plain.flip(-1), other)
 
 
 def test_edges_have_no_halo(sprites: Sprites) -> None:

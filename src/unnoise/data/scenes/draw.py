@@ -18,7 +18,7 @@ from unnoise.core.error import Refused
 from unnoise.data.scenes.arrange import WHOLE, at, grouped, halves, parted
 from unnoise.data.scenes.colours import PALETTE, Rgb
 from unnoise.data.scenes.names import plural, sided
-from unnoise.data.scenes.scene import BIG, SMALL, Axis, Background, Box, Kind, Mix, Scene, Thing
+from unnoise.data.scenes.scene import SMALL, Axis, Background, Box, Kind, Mix, Scene, Thing
 from unnoise.data.scenes.sprites import Sprite, Sprites
 
 Combinations = Literal["seen", "unseen", "any"]
@@ -154,14 +154,11 @@ class _Drawing:
         return self._finished("row", tuple(things), axis)
 
     def _stood(self, thing: Thing, size: str, count: int, region: Box) -> Thing:
-        """A thing in its region; called small or big only where it came out so."""
-        longest = {"small": self.draw.uniform(0.22, 0.3), "big": self.draw.uniform(0.53, 0.62)}.get(
-            size, self.draw.uniform(0.36, 0.46)
-        )
-        boxes = grouped(count, self.sprites.all[thing.sprite].ratio, region, longest, self.draw)
-        longer = max(boxes[0].width, boxes[0].height)
-        true = {"small": longer <= SMALL, "big": longer >= BIG, "": True}[size]
-        return replace(thing, size=size if true else "", boxes=boxes)
+        """A thing in its region, which is large enough for whatever size it is called."""
+        longest = {"small": (0.22, 0.3), "big": (0.53, 0.62), "": (0.36, 0.46)}[size]
+        ratio = self.sprites.all[thing.sprite].ratio
+        boxes = grouped(count, ratio, region, self.draw.uniform(*longest), self.draw)
+        return replace(thing, size=size, boxes=boxes)
 
     def _counts(self, first: Thing, second: Thing) -> tuple[int, int]:
         if self.draw.random() < 0.75:
