@@ -6,7 +6,7 @@ import pytest
 
 from unnoise.samplers import SAMPLERS
 
-WHAT = ["models", "samplers", "spacings", "guidances", "tasks", "recipes"]
+WHAT = ["models", "samplers", "spacings", "guidances", "tasks", "recipes", "measures", "features"]
 
 
 @pytest.mark.parametrize("what", WHAT)
@@ -46,5 +46,5 @@ def test_what_cannot_be_listed_is_refused(unnoise, args):
 
 def test_listing_loads_no_torch(process):
     loaded = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
-    for what in ("samplers", "models", "recipes"):
+    for what in ("samplers", "models", "recipes", "measures", "features"):
         assert process("list", what, before=loaded).err == "False\n"

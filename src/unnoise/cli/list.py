@@ -18,11 +18,11 @@ class Asked:
     Where an option takes NAME, NAME:option=value,... sets the options that are listed here.
 
     Args:
-        what: models, samplers, spacings, guidances, tasks or recipes.
+        what: models, samplers, spacings, guidances, tasks, recipes, measures or features.
         json: One JSON object a line, and nothing else.
     """
 
-    what: Literal["models", "samplers", "spacings", "guidances", "tasks", "recipes"]
+    what: Literal["models", "samplers", "spacings", "guidances", "tasks", "recipes", "measures", "features"]
     json: bool = False
 
 
@@ -73,19 +73,21 @@ def _entries(what: str) -> Iterator[Row]:
 
 
 def _registry(what: str) -> Registry[Any]:
+    from unnoise.evaluate.features import FEATURES
+    from unnoise.evaluate.measures import MEASURES
     from unnoise.guidances import GUIDANCES
     from unnoise.recipes import RECIPES
     from unnoise.samplers import SAMPLERS
     from unnoise.spacings import SPACINGS
     from unnoise.tasks import TASKS
 
-    known = (GUIDANCES, RECIPES, SAMPLERS, SPACINGS, TASKS)
+    known = (FEATURES, GUIDANCES, MEASURES, RECIPES, SAMPLERS, SPACINGS, TASKS)
     return next(r for r in known if r.package.rpartition(".")[2] == what)
 
 
 def _options(what: str, entry: Any) -> Iterator[str]:
-    """A sampler's, spacing's or guidance's; what tasks and recipes take, their own help says."""
-    if what in ("samplers", "spacings", "guidances") and is_dataclass(entry):
+    """What tasks and recipes take, their own help says."""
+    if what not in ("tasks", "recipes") and is_dataclass(entry):
         for field in fields(entry):
             if field.init:
                 shown = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
