@@ -1,6 +1,7 @@
 """Ways of seeing a picture as a vector, one a file; `FEATURES` knows them by the file's name.
 
-None of them is downloaded. A person's own network is named by its file: `opened` asks each kind whether it reads it.
+None of them is downloaded, and their files import without torch. A person's own network is named by its file: `opened`
+asks each kind whether it reads it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What an evaluation tells, one measure a file; `MEASURES` knows them by the file's name.
 
 A measure is a frozen dataclass whose fields are its options. It names what it `needs` of a case, `data`, `pictures`,
-`model` or `features`, and is left out where that is missing, unless it was asked for.
+`model` or `features`, and is left out where that is missing, unless it was asked for. Its file imports without torch,
+so that it can be listed and refused at once.
 """
 
 from __future__ import annotations
