@@ -77,6 +77,7 @@ def test_of_pictures_that_are_the_same_one_is_kept(tmp_path: Path, noto) -> None
     folder = noto(u1f46a=red, u1f468_200d_1f469_200d_1f466=red, u1f9d1_200d_1f9d1_200d_1f9d2=red, u1f34e=(1, 1, 1))
     about = made(Wanted(clones={"noto": folder}, size=16), tmp_path / "out").about
     assert about["train"] == 2 and about["left_out"] == {"noto": {"exact duplicate": 2}}
+    assert sorted(item.tags["name"] for item in items(open_source(tmp_path / "out"))) == ["family", "red apple"]
     merged = ["family, adult, adult, child", "family, man, woman, boy"]
     assert about["merged_exact_duplicates"] == [{"style": "noto", "kept": "family", "merged": merged}]
 
