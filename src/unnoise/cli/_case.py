@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DATA_SIZE = 64
 """The side that pictures are brought to where neither a model nor made pictures say."""
 
+LARGEST = 256
+"""The side that larger pictures made elsewhere are brought to, and the data with them."""
+
 
 @dataclass(frozen=True)
 class Gathered:
@@ -93,7 +96,7 @@ def _elsewhere(word: str) -> Pictures:
     """A folder of pictures, brought to the shorter side of the first; our own say their prompts in their records."""
     folder = places.user_path(word, "--pictures")
     source = open_source(folder, captionless=True)
-    side = min(source[0].read().shape[-2:])
+    side = min(LARGEST, *source[0].read().shape[-2:])
     found = load(source, side)
     if found.broken:
         raise Refused(

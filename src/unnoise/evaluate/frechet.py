@@ -2,9 +2,10 @@
 
     d² = |m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^(1/2))
 
-With S1 = F' F, the product S1 S2 has the eigenvalues of the symmetric F S2 F', besides zeros; the trace of its root is
-the sum of their roots. F is the centred features, or their triangle (QR) where there are more pictures than features.
-The distance is d²; it is too large for few pictures, by an amount that only the same number of real ones can tell.
+With S1 = F' F and S2 = G' G, the eigenvalues of S1 S2 are, besides zeros, those of the symmetric F G' G F', and so the
+trace of its root is the sum of the singular values of F G'. F and G are the centred features, or their triangle (QR)
+where there are more pictures than features: no covariance is ever laid out. The distance told is d²; it is too large
+for few pictures, by an amount that only the same number of real ones can tell.
 """
 
 from dataclasses import dataclass
@@ -18,10 +19,9 @@ from unnoise.evaluate.bootstrap import ROUNDS, Estimate, bootstrap
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean (D,) and covariance (D, D) of features, and `factor` (K, D) with factor' factor = covariance; float64."""
+    """The mean (D,) of features, and a `factor` (K, D) of their covariance factor' factor; float64."""
 
     mean: Tensor
-    covariance: Tensor
     factor: Tensor
 
 
@@ -38,15 +38,14 @@ def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
     mean = (w @ x) / w.sum()
     rows = (w / (w.sum() - 1)).sqrt()[:, None] * (x - mean)
     factor = torch.linalg.qr(rows, mode="r").R if len(rows) > rows.shape[1] else rows
-    return Moments(mean, rows.T @ rows, factor)
+    return Moments(mean, factor)
 
 
 def distance(first: Moments, second: Moments) -> float:
     """The distance between two normal distributions."""
-    product = first.factor @ second.covariance @ first.factor.T
-    root = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
+    root = torch.linalg.svdvals(first.factor @ second.factor.T).sum()
     apart = (first.mean - second.mean).square().sum()
-    return float(apart + first.covariance.trace() + second.covariance.trace() - 2 * root)
+    return float(apart + first.factor.square().sum() + second.factor.square().sum() - 2 * root)
 
 
 def frechet(made: Tensor, real: Tensor, rounds: int = ROUNDS, seed: int = 0) -> Estimate:
