@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import enlarging
 import unnoise
 from unnoise import catalogue
 from unnoise.core.error import Refused
@@ -131,6 +132,18 @@ def test_a_library_keeps_paused_runs_by_their_content(tiny_model, tmp_path):
     assert unnoise.library()._held.states == {}  # no library shares another's
     with pytest.raises(Refused, match="holds no state"):
         shelf.state("f" * 64)
+
+
+def test_an_upscaler_is_found_among_upscalers(home, tmp_path):
+    enlarging.written(home / "models" / "large.safetensors")
+    assert list(catalogue.models("upscaler"))[:1] == ["large"] and "mine" not in catalogue.models("upscaler")
+    assert "large" not in catalogue.models() and "cut" in catalogue.models()
+    shelf = unnoise.library({"x4": home / "models" / "large.safetensors"}, device="cpu", dtype="bfloat16")
+    found = shelf.upscaler("x4")
+    assert shelf.upscaler("x4") is found and found.name == "x4" and list(found.files) == ["large.safetensors"]
+    assert {p.dtype for p in found.network.parameters()} == {torch.bfloat16}
+    with pytest.raises(Refused, match="no upscaler 'larg': did you mean 'large'"):
+        shelf.upscaler("larg")
 
 
 def test_weights_are_found_under_any_name(home, tiny_model, monkeypatch):

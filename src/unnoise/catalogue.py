@@ -18,7 +18,7 @@ from unnoise.families._family import Family
 from unnoise.weights.digest import sha256
 from unnoise.weights.header import Header, read_header
 from unnoise.weights.held import Held
-from unnoise.weights.parts import holds
+from unnoise.weights.parts import held, holds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,18 +35,18 @@ def shelves() -> tuple[Path, ...]:
     return (home() / "models", Path(str(files("unnoise") / "shipped")))
 
 
-def models() -> Iterator[str]:
-    """The names of models on the shelves; a file that holds parts of one alone is none."""
+def models(role: str = "") -> Iterator[str]:
+    """The names of models on the shelves; with a role, of files that hold such a part alone."""
     seen: set[str] = set()
     for shelf in shelves():
         for path in sorted(shelf.glob("*.safetensors")) if shelf.is_dir() else ():
-            if path.stem not in seen and not _is_parts(path):
+            if path.stem not in seen and (role in held(path) if role else not held(path)):
                 seen.add(path.stem)
                 yield path.stem
 
 
-def find(name: str) -> Path:
-    """The file of a model, by path or by name.
+def find(name: str, role: str = "") -> Path:
+    """The file of a model, by path or by name; with a role, of such a part of one.
 
     Raises:
         Refused: there is none; the message says what there is.
@@ -56,17 +56,17 @@ def find(name: str) -> Path:
     if is_path(name):
         path = Path(name).expanduser()
         if not _is_file(path):
-            raise Refused(
-                f"there is no model file {name[:200]}", "check the path, or see 'unnoise list models'", "model"
-            )
+            what = f"there is no model file {name[:200]}"
+            raise Refused(what, "check the path, or see 'unnoise list models'", "model")
         return path
     for shelf in shelves():
         if _is_file(path := shelf / f"{name}.safetensors"):
             return path
-    known = list(models())
+    known = list(models(role))
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    raise Refused(f"there is no model '{name[:80]}'", f"{hint}known are {', '.join(known) or 'none'}", "model")
+    what = f"there is no {role or 'model'} '{name[:80]}'"
+    raise Refused(what, f"{hint}known are {', '.join(known) or 'none'}", "model")
 
 
 def is_path(name: str) -> bool:
@@ -87,13 +87,6 @@ def holding(digests: Iterable[str], name: str = "") -> str | None:
         except (Refused, OSError):
             continue
     return None
-
-
-def _is_parts(path: Path) -> bool:
-    try:
-        return bool(holds(read_header(path)))
-    except Refused:  # a model that is damaged is one all the same
-        return False
 
 
 def _is_file(path: Path) -> bool:
@@ -174,7 +167,7 @@ def load_upscaler(name: str, device: str | None = None, dtype: str | None = None
     from unnoise.networks import UPSCALERS
     from unnoise.weights.parts import read_part
 
-    path = find(name)
+    path = find(name, "upscaler")
     network: Any = read_part(path, "upscaler", UPSCALERS, place(device, dtype))
     return Enlarging(path.stem, network, {path.name: sha256(path)})
 

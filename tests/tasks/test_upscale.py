@@ -72,7 +72,7 @@ def test_progress_a_tile_and_an_end_whenever_one_likes(shelf):
         ({"scale": 7}, "one of 2, 3, 4"),
         ({"prompt": "a fox"}, "takes no prompt: leave"),
         ({"image": "0" * 64}, "holds no picture"),
-        ({"model": "nothing_x4"}, "no model 'nothing_x4'"),
+        ({"model": "nothing_x4"}, "no upscaler 'nothing_x4'"),
         ({"model": "tiny"}, "holds no upscaler"),
     ],
 )

@@ -33,6 +33,14 @@ def holds(header: Header) -> tuple[str, ...]:
     return tuple(roles(header)) if KEY in header.metadata else ()
 
 
+def held(path: Path) -> tuple[str, ...]:
+    """The roles that a file of single parts holds; none where it is no such file, or is damaged."""
+    try:
+        return holds(read_header(path))
+    except Refused:
+        return ()
+
+
 def facts(header: Header) -> dict[str, str]:
     """What a file of single parts says of itself to people."""
     return {str(k): str(v) for k, v in _read(header, KEY).get("facts", {}).items()}
