@@ -43,7 +43,7 @@ class UpscaleX4:
     blocks: int = 6
     clean: float = 0.5
     details: float = 0.5
-    steps: int = 6000
+    steps: int = 4000
     batch: int = 16
     rate: float = 2e-3
     seed: int = 0
