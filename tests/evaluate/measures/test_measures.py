@@ -40,6 +40,13 @@ def only(name, given, **options):
     return figure
 
 
+@pytest.fixture(scope="module")
+def model(tiny_model):
+    from unnoise.catalogue import load
+
+    return load(str(tiny_model), "cpu")
+
+
 def test_ours_are_there_and_say_what_they_need() -> None:
     assert set(OURS) <= set(MEASURES)
     for name in OURS:
@@ -86,6 +93,15 @@ def test_memorisation_tells_copies(heldout) -> None:
     assert usual.against == ("held-out pictures" if heldout else "other training pictures")
 
 
+def test_copies_are_told_by_what_was_asked_for(model) -> None:
+    trained = torch.tensor([d.split == "train" for d in draw(TRAIN, HELDOUT, 20)])
+    made = torch.where(trained[:, None, None, None], TRAIN.images[:20], drawings(20, 5))
+    found = figures("memorisation", case(made, model=model))["copies of training pictures", "16x16 pixels, in 1/255"]
+    assert found.found["share"]["trained words"] == 1 and found.found["share"]["held-out words"] < 0.4
+    assert found.note.startswith("1 of trained words, ")
+    assert figures("memorisation", case(made))["copies of training pictures", "pixels 2x2"].note == ""
+
+
 def test_duplicates_are_named() -> None:
     train = pictures(torch.cat([TRAIN.images, TRAIN.images[5:6]]))
     heldout = pictures(torch.cat([HELDOUT.images, TRAIN.images[7:8]]), word="other")
@@ -93,13 +109,6 @@ def test_duplicates_are_named() -> None:
     assert [f.value.value for f in found] == [1, 1]
     assert found[0].found == {"groups": [["thing-5", "thing-120"]]} and "thing-5 = thing-120" in found[0].note
     assert found[1].found == {"pairs": {"other-30": "thing-7"}}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_model):
-    from unnoise.catalogue import load
-
-    return load(str(tiny_model), "cpu")
 
 
 def test_loss_and_likelihood_of_a_model(model) -> None:

@@ -56,9 +56,21 @@ class Memorisation:
         who = "held-out pictures" if case.heldout else "other training pictures"
         usual = [typical(near, case.rounds, case.seed) for near in (mine, theirs)]
         yield Figure("memorisation", "nearest training picture, median", name, usual[0], usual[1], who)
-        share = copies(mine, theirs, case.rounds, case.seed)
+        share, split = copies(mine, theirs, case.rounds, case.seed), _by_split(case, mine, theirs)
+        told = ", ".join(f"{part:.3g} of {asked}" for asked, part in split.items())
         beside = Estimate(RARE, count=len(theirs))
-        yield Figure("memorisation", "copies of training pictures", name, share, beside, who, "lower")
+        title = "copies of training pictures"
+        yield Figure("memorisation", title, name, share, beside, who, "lower", told, {"share": split})
+
+
+def _by_split(case: Case, mine: Tensor, theirs: Tensor) -> dict[str, float]:
+    """The share of copies among pictures whose words were trained on, and among those whose words were not."""
+    from unnoise.evaluate.memorisation import copies
+
+    if not case.drawn or case.model is None:  # of pictures made elsewhere nobody knows what they were asked by
+        return {}
+    parts = {"trained words": case.own >= 0, "held-out words": case.own < 0}
+    return {name: copies(mine[part], theirs, 2).value for name, part in parts.items() if bool(part.any())}
 
 
 measure = Memorisation
