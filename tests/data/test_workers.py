@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unnoise.core.error import Refused
-from unnoise.data.workers import ordered
+from unnoise.data.workers import ordered, spare
 
 
 def test_without_workers_nothing_is_taken_ahead() -> None:
@@ -45,3 +45,9 @@ def test_work_here_leaves_the_threads_as_they_were() -> None:
     before = torch.get_num_threads()
     assert next(ordered(eval, ["__import__('torch').get_num_threads()"], 0))[1] == 1
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("cores", "most", "found"), [(1, 8, 0), (2, 8, 0), (3, 8, 1), (16, 8, 8), (16, 99, 14)])
+def test_spare_cores_are_those_that_training_leaves(monkeypatch, cores, most, found):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert spare(most) == found

@@ -50,6 +50,11 @@ def ordered(
             yield from _shared(work, jobs, workers)
 
 
+def spare(most: int = 8) -> int:
+    """Processes that may work beside this one's own threads: what cores there are but two; on a small machine none."""
+    return max(0, min(most, len(os.sched_getaffinity(0)) - 2 if hasattr(os, "sched_getaffinity") else 0))
+
+
 def _shared(work: Callable[[A], B], jobs: Iterator[A], workers: int) -> Iterator[tuple[A, B]]:
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start)
     under_way: deque[tuple[A, Future[B]]] = deque()

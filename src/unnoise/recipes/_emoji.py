@@ -25,6 +25,7 @@ from unnoise.data.scenes.gallery import Scenes
 from unnoise.data.scenes.scene import Mix
 from unnoise.data.scenes.sprites import Shelf, cut
 from unnoise.data.source import open_source
+from unnoise.data.workers import spare
 from unnoise.networks import CODECS
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.recipes.emoji import Emoji
@@ -51,7 +52,14 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
     where = torch.device(device)
     shelf = Shelf(data, styles=recipe.styles, leave=recipe.leave)
     cut(shelf)  # data that are not there are said first
-    scenes = Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed, mix=_mix(recipe))
+    scenes = Scenes(
+        shelf=shelf,
+        size=recipe.size,
+        count=recipe.scenes,
+        seed=recipe.seed,
+        mix=_mix(recipe),
+        workers=spare(),
+    )
     model = started(recipe, device) if recipe.start else build(recipe, scenes, _codec(recipe, device), where)
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, autocast=torch.bfloat16)
     return Run(

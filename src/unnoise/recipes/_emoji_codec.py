@@ -10,6 +10,7 @@ from unnoise.data.pictures import Gallery, Pictures, load
 from unnoise.data.scenes.gallery import Scenes
 from unnoise.data.scenes.sprites import Shelf
 from unnoise.data.source import open_source
+from unnoise.data.workers import spare
 from unnoise.networks import CODECS
 from unnoise.networks.autoencoder import Autoencoder, AutoencoderConfig
 from unnoise.recipes.emoji_codec import EmojiCodec
@@ -74,7 +75,7 @@ def learnt(recipe: EmojiCodec, data: Path) -> Gallery:
     if not recipe.scenes:
         return load(open_source(data, captionless=True), recipe.size)
     shelf = Shelf(data, leave=())
-    return Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed)
+    return Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed, workers=spare())
 
 
 def _shown(pictures: Pictures | None) -> torch.Tensor | None:
