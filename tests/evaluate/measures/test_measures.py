@@ -76,6 +76,7 @@ def test_precision_and_recall() -> None:
     value = {title: (good[title, of].value.value, same[title, of].value.value) for title, of in good}
     assert value["recall"][0] > 0.6 > value["recall"][1] and value["coverage"][0] > 0.5 > value["coverage"][1]
     assert good["recall", "pixels 2x2"].beside.value > 0.6
+    assert all(good[key].beside == same[key].beside for key in good)  # real ones are the same, whatever was made
     with pytest.raises(Refused, match="no neighbour 0"):
         MEASURES["precision_recall"](k=0)
 
@@ -122,6 +123,20 @@ def test_loss_and_likelihood_of_a_model(model) -> None:
     alone = Case(train=TRAIN, model=model, rounds=20)
     assert only("loss", alone, count=5).beside is None
     assert only("likelihood", alone, count=1, steps=1, noise=0.05).title == "bits per dimension, training"
+
+
+def test_held_out_pictures_have_no_say_in_the_noise_left_in(model, monkeypatch) -> None:
+    asked = []
+
+    def bits(_, case, pictures, noise, count):
+        asked.append((pictures, noise))
+        return torch.full((count,), 3 + abs(noise - 0.02))
+
+    monkeypatch.setattr(MEASURES["likelihood"], "_bits", bits)
+    figure = only("likelihood", Case(train=TRAIN, heldout=HELDOUT, model=model, rounds=2))
+    assert figure.found == {"noise": 0.02} and figure.value.value == 3
+    assert [pictures for pictures, _ in asked] == [TRAIN] * 4 + [HELDOUT, TRAIN]
+    assert [noise for _, noise in asked] == [0.01, 0.02, 0.04, 0.08, 0.02, 0.02]
 
 
 def test_noise_that_cannot_be_predicted_is_refused(model) -> None:
