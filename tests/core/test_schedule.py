@@ -130,3 +130,7 @@ def test_equal_tables_are_equal():
 def test_a_table_that_is_none_is_refused(options):
     with pytest.raises(Refused, match="betas between 0 and 1"):
         Betas(**options)
+
+
+def test_a_straight_path_s_least_ratio_for_spacings_that_need_one():
+    assert Rectified().low == 1e-3 and Rectified().rows == 0

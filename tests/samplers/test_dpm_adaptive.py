@@ -8,7 +8,7 @@ import torch
 
 from oracles import SCHEDULES, Gaussian, Mixture, order, quantiles
 from unnoise.core.error import Refused
-from unnoise.core.level import Level, half_log_snr
+from unnoise.core.level import Level
 from unnoise.core.noise import Seeds
 from unnoise.core.sampler import alone
 from unnoise.core.state import State

@@ -185,7 +185,10 @@ def test_their_odes_draw_nothing(spec, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["euler_ancestral", "dpm2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m_sde", "dpmpp_3m_sde", "er_sde"],
+    [
+        *("euler_ancestral:", "dpm2_ancestral:", "dpmpp_2s_ancestral:", "dpmpp_sde:", "dpmpp_2m_sde:", "dpmpp_3m_sde:"),
+        *("er_sde:", "euler_cfg_pp:eta=1,"),
+    ],
 )
 def test_s_noise_is_a_factor_on_what_is_drawn(name):
     """With a guess that knows the data, x is linear in it."""
@@ -195,7 +198,7 @@ def test_s_noise_is_a_factor_on_what_is_drawn(name):
     ends = []
     for factor in (0, 1, 2):
         x = torch.ones(1, 3, dtype=torch.float64)
-        states = SAMPLERS.make(f"{name}:s_noise={factor}")(
+        states = SAMPLERS.make(f"{name}s_noise={factor}")(
             Gaussian(0.7, 0.0), State(x, trajectory.levels[0]), trajectory, Seeds((0,))
         )
         ends.append([*states][-1].x)
@@ -351,9 +354,28 @@ def test_options_that_mean_nothing_are_refused(spec):
     assert refusal.value.field == "sampler" and refusal.value.remedy
 
 
-@pytest.mark.parametrize("spec", ["ddim", "euler_cfg_pp", *(spec for spec in ODES if "eta=0" in spec)])
+@pytest.mark.parametrize(
+    "spec", ["ddim", "euler_cfg_pp", "dpmpp_3m_sde:eta=0", *(spec for spec in ODES if "eta=0" in spec)]
+)
 def test_what_draws_nothing_asks_for_no_noise(spec):
     def draw(x: torch.Tensor, step: int, purpose: str = "step") -> torch.Tensor:
         raise AssertionError("noise was asked for")
 
     assert ended(spec, noisy("rectified", 16), draw).isfinite().all()
+
+
+def test_er_sde_s_extended_weight_stays_finite_where_its_exponential_would_not():
+    sampler = ERSDE(form="extended")
+    assert sampler._relative(1e3) == pytest.approx(math.exp(1e3**0.3) + 10)
+    assert math.isfinite(sampler._relative(1e12)) and math.isinf(sampler._relative(math.inf))
+
+
+def test_restart_s_data_is_the_guess_of_its_last_step_down():
+    trajectory = noisy("rectified", 8)
+    x = torch.linspace(-2, 2, 9, dtype=torch.float64)[None]
+    ends = [
+        [*SAMPLERS.make(spec)(Mixture(), State(x, trajectory.levels[0]), trajectory, Seeds((4,)))]
+        for spec in ("heun", "restart:times=0")
+    ]
+    for one, other in zip(*ends, strict=True):
+        torch.testing.assert_close(one.data, other.data)
