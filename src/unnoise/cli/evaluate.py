@@ -1,4 +1,4 @@
-"""Measure a model, or pictures made elsewhere, beside real pictures: a table of figures, and a page that shows them."""
+"""Measure a model, or pictures made elsewhere, beside real pictures: figures, and a page that shows them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
