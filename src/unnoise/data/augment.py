@@ -36,7 +36,7 @@ class Augment:
         moved = self._moved(media, draws[:, 0:2] * 2 - 1, draws[:, 2] * 2 - 1)
         light, colour = (part[:, :, None, None] for part in draws[:, 4:].chunk(2, 1))
         laid = torch.where((draws[:, 3] < self.ground)[:, None, None, None] & ground(moved), colour * 2 - 1, moved)
-        return (((laid + 1) * (1 + self.light * (light * 2 - 1))) - 1).clamp(-1, 1)
+        return (laid + (laid + 1) * self.light * (light * 2 - 1)).clamp(-1, 1)
 
     def _moved(self, media: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         """Shift (B, 2) and scale (B,) from -1 to 1; what comes in at an edge is more of it."""
