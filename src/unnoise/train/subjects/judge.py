@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from unnoise.core.model import Wish
 from unnoise.data.batches import Batch, Order
 from unnoise.data.pictures import Pictures
+from unnoise.evaluate.retrieval import called
 from unnoise.media.image import to_bytes
 from unnoise.train.loop import generator
 from unnoise.train.objective import Example
@@ -93,12 +94,6 @@ class Judge:
 
     def _device(self) -> torch.device:
         return next(self.objective.eye.parameters()).device
-
-
-def called(pictures: Pictures) -> list[str]:
-    """Each picture's name; the first caption where it has none."""
-    told = zip(pictures.captions, pictures.tags, strict=True)
-    return [tags.get("name") or next(iter(captions), "") for captions, tags in told]
 
 
 def names(pictures: Pictures) -> list[str]:
