@@ -43,7 +43,7 @@ class EmojiJudge:
     width: int = 192
     depth: int = 2
     ground: float = 0.3
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 64
     rate: float = 2e-3
     seed: int = 0
