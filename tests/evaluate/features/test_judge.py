@@ -1,37 +1,31 @@
-"""The judge as features: what it sees before the sphere, by name or by file."""
+"""What a judge sees is a way of seeing like any other, by the judge's name or file."""
 
 import pytest
 import torch
 
+from evaluate.judges import written
 from evaluate.sets import noise
-from judging import judge_file
 from unnoise.core.error import Refused
-from unnoise.evaluate.features import FEATURES, opened, seen
-from unnoise.evaluate.judge import opened as judge_of
+from unnoise.evaluate.features import opened, seen
+from unnoise.evaluate.judge import opened as judge
 from unnoise.weights.digest import sha256
 
 
-def test_a_judge_s_file_is_known_for_one(tmp_path):
-    file = judge_file(tmp_path, "mine")
-    features = opened(str(file))
-    assert isinstance(features, FEATURES["judge"])
-    assert features.name == "mine" and features.digest == sha256(file)
-    x = noise(5)
-    torch.testing.assert_close(seen(features, x), judge_of(str(file)).looks(x))
-    assert seen(features, x).shape == (5, 12)
+def test_a_judges_file_is_read_as_one(tmp_path) -> None:
+    path = written(tmp_path / "mine.safetensors")
+    features, pictures = opened(str(path)), noise(3, channels=1)
+    assert (features.name, features.digest) == ("mine", sha256(path))
+    found = seen(features, pictures)
+    assert found.shape == (3, 16) and torch.equal(found, judge(str(path)).looks(pictures.expand(-1, 3, -1, -1)))
 
 
-def test_it_is_found_by_name_among_a_person_s_own(tmp_path, monkeypatch):
-    (tmp_path / "models").mkdir()
-    file = judge_file(tmp_path / "models", "mine")
-    monkeypatch.setenv("UNNOISE_HOME", str(tmp_path))
-    features = opened("judge:file=mine")
-    assert features.digest == sha256(file) and seen(features, noise(2)).shape == (2, 12)
-
-
-def test_a_model_of_another_kind_is_no_judge(tiny_model, tmp_path, monkeypatch):
+def test_a_model_is_no_judge(tiny_model) -> None:
     with pytest.raises(Refused, match="holds no network"):
         opened(str(tiny_model))
-    monkeypatch.setenv("UNNOISE_HOME", str(tmp_path))
+    with pytest.raises(Refused, match="holds no eye"):
+        seen(opened(f"judge:file={tiny_model}"), noise(1))
+
+
+def test_one_that_is_not_there_is_refused() -> None:
     with pytest.raises(Refused, match="no judge"):
-        seen(opened("judge:file=missing"), noise(2))
+        seen(opened("judge:file=emoji_jdge"), noise(1))
