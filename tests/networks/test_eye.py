@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from building import drawn, stirred
 from unnoise.core.error import Refused
 from unnoise.networks import EYES
-from unnoise.networks.eye import Eye, EyeConfig
+from unnoise.networks.eye import Eye, EyeConfig, Residual
 
 
 def made(**changes):
@@ -59,6 +59,14 @@ def test_every_parameter_moves_what_is_seen():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
             assert not torch.allclose(eye(media), whole, atol=1e-4), name
             parameter.copy_(before)
+
+
+def test_blocks_add_to_what_goes_straight_on():
+    """Untrained, a block is nothing beside the way past it."""
+    torch.manual_seed(0)
+    block, x = Residual(8), drawn(1, 8, 4, 4)
+    with torch.no_grad():
+        assert torch.equal(block(x), x) and not torch.allclose(stirred(block)(x), x)
 
 
 def test_angles_count_as_in_clip_to_begin_with():
