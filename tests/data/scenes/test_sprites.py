@@ -46,6 +46,13 @@ def test_a_shelf_takes_styles_and_leaves_groups(shards: Path) -> None:
         cut(Shelf(shards, split="heldout"))
 
 
+def test_a_shelf_takes_things_by_what_they_are_called(shards: Path) -> None:
+    found = cut(Shelf(shards, nouns=("apple", "star"))).all
+    assert {(s.name, s.noun) for s in found} == {("red apple", "apple"), ("star", "star")} and len(found) == 4
+    with pytest.raises(Refused, match="nothing to cut out"):
+        cut(Shelf(shards, nouns=("red apple",)))  # it is called an apple
+
+
 def test_a_sprite_on_white_is_its_picture_again(shards: Path, sprites: Sprites) -> None:
     source = {item.name: item for item in items(open_source(shards))}
     for sprite in sprites.all:

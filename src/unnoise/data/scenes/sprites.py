@@ -33,16 +33,20 @@ class Shelf:
         split: which of the set's splits.
         styles: drawing styles to take, by the set's style tag; none for all.
         leave: groups to leave out.
+        nouns: the things to take, such as "apple", be they called red or green; none for all.
     """
 
     data: Path
     split: str = "train"
     styles: tuple[str, ...] = ()
     leave: tuple[str, ...] = ("Flags", "Symbols")
+    nouns: tuple[str, ...] = ()
 
     def keeps(self, tags: Mapping[str, str]) -> bool:
         """Whether a picture of these tags is wanted."""
-        return (not self.styles or tags.get("style") in self.styles) and tags.get("group") not in self.leave
+        name = tags.get("name", "")
+        named = not self.nouns or name in self.nouns or colour_in(name)[1] in self.nouns
+        return named and (not self.styles or tags.get("style") in self.styles) and tags.get("group") not in self.leave
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +141,11 @@ def cut_out(source: Source, shelf: Shelf) -> list[Sprite]:
     for item in items(source):
         if item.alpha and item.tags.get("name") and shelf.keeps(item.tags):
             try:
-                found.append(sprite_of(item, item.read(), item.alpha()))
+                sprite = sprite_of(item, item.read(), item.alpha())
             except (Refused, OSError):
                 continue  # a broken or empty picture is what `audit` tells of; the others will do
+            if not shelf.nouns or sprite.noun in shelf.nouns:
+                found.append(sprite)
     return found
 
 
