@@ -1,6 +1,6 @@
 """From what is asked of an evaluation to its case: the data, the real pictures asked for, and the made ones."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from unnoise.media.embed import read_record
 from unnoise.media.image import read
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from unnoise.cli.evaluate import Asked, Maker
 
 DATA_SIZE = 64
@@ -49,7 +51,7 @@ def gathered(asked: "Asked", maker: "Maker | None", folder: Path) -> Gathered:
         Refused: the data or the pictures are not there or do not suffice, or a measure or features are unknown.
     """
     features = tuple(opened(spec) for spec in asked.features)
-    has = {"data", *(("pictures",) if maker or asked.pictures else ()), *(("model",) if maker else ())}
+    has = {"data", *(("pictures",) if maker or asked.pictures else ()), *(("model", "drawing") if maker else ())}
     chosen(asked.measures, frozenset(has | ({"features"} if features else set[str]())))
     elsewhere = _elsewhere(asked.pictures) if asked.pictures else None
     size = maker.description.width if maker else elsewhere.images.shape[-1] if elsewhere else DATA_SIZE
@@ -66,13 +68,21 @@ def _drawn(asked: "Asked", maker: "Maker", folder: Path, empty: Case) -> Gathere
     import torch
 
     drawn = draw(empty.train, empty.heldout, asked.count, asked.seed, empty.full)
-    tasks = {k + 1: replace(maker.task, prompt=d.prompt, seed=asked.seed + k) for k, d in enumerate(drawn)}
-    for task in tasks.values():
-        task.plan(maker.description)
-    files = prompted(asked, maker, folder, tasks)
-    made = torch.stack([read(file, empty.train.images.shape[1]) for file in files])
+    channels = empty.train.images.shape[1]
+
+    def made(folder: Path, prompts: Sequence[str]) -> "tuple[Tensor, tuple[Path, ...]]":
+        tasks = {k + 1: replace(maker.task, prompt=words, seed=asked.seed + k) for k, words in enumerate(prompts)}
+        for task in tasks.values():
+            task.plan(maker.description)
+        files = prompted(asked, maker, folder, tasks)
+        return torch.stack([read(file, channels) for file in files]), tuple(files)
+
+    def draws(name: str, prompts: Sequence[str]) -> "Tensor":
+        return made(folder / name, prompts)[0]
+
+    pictures, files = made(folder, [d.prompt for d in drawn])
     model = maker.shelf.model(maker.task.model)
-    return Gathered(replace(empty, drawn=drawn, made=made, model=model), tuple(files))
+    return Gathered(replace(empty, drawn=drawn, made=pictures, model=model, draws=draws), files)
 
 
 def _found(asked: "Asked", made: Pictures, empty: Case) -> Gathered:

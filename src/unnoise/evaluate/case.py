@@ -1,6 +1,6 @@
 """What is measured: made pictures, the real ones that they were asked to be like, and the data both came from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,6 +66,8 @@ class Case:
         made: the made pictures, uint8 (N, C, H, W); None where the data alone are looked at.
         model: that made them; None where it is not known.
         features: ways of seeing them.
+        draws: makes pictures of prompts, as `made` was made; None where nothing can be made. A name is given with
+            them, under which they are kept: `draws("compositional", prompts)`.
         full: whether pictures are asked for by their full captions, as for `draw.words`.
         rounds: resamples of every interval.
         seed: of whatever is drawn.
@@ -77,14 +79,20 @@ class Case:
     made: Tensor | None = None
     model: Model | None = None
     features: Sequence[Features] = ()
+    draws: Callable[[str, Sequence[str]], Tensor] | None = None
     full: bool = False
     rounds: int = ROUNDS
     seed: int = 0
 
     @cached_property
     def has(self) -> frozenset[str]:
-        """What a measure may need: `data`, `pictures`, `model`, `features`."""
-        there = {"pictures": self.made is not None, "model": self.model is not None, "features": bool(self.features)}
+        """What a measure may need: `data`, `pictures`, `model`, `features`, `drawing`."""
+        there = {
+            "pictures": self.made is not None,
+            "model": self.model is not None,
+            "features": bool(self.features),
+            "drawing": self.draws is not None,
+        }
         return frozenset({"data", *(name for name, is_there in there.items() if is_there)})
 
     @cached_property
