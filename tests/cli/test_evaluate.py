@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cli.conftest import files
+from evaluate.witnesses import questions, written
 from unnoise.cli import _prompted
 from unnoise.evaluate.measures import MEASURES
 from unnoise.media.embed import read_record
@@ -138,6 +139,19 @@ def test_everything_is_measured_by_default(evaluate):
     for figure in figures(found).values():
         assert figure["low"] is None or figure["low"] <= figure["high"]
     assert json.loads(found.lines[-1])["event"] == "evaluation"
+
+
+def test_questions_are_drawn_once_and_kept_beside(evaluate, folder):
+    file = written(folder / "mine.safetensors")
+    asked = ("--measures", f"compositional:witness={file},count=2", "--json")
+    one = evaluate(*asked)
+    assert one.code == 0, one.err
+    kept = [name for name in files(folder / "out/compositional") if name.endswith(".png")]
+    record = read_record(folder / "out/compositional" / kept[0])
+    assert len(kept) == 12 and record.request["prompt"] == questions()[0].prompt and record.request["steps"] == 1
+    assert len(figures(one)) == 7 and {f["of"] for f in figures(one).values()} == {"mine"}
+    again = evaluate(*asked)
+    assert figures(again) == figures(one) and not any(json.loads(line)["event"] == "result" for line in again.lines)
 
 
 def test_what_cannot_be_had_is_told_and_left_out(evaluate, monkeypatch):

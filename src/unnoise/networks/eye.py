@@ -6,6 +6,7 @@ most parameters work where the picture is small.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -70,12 +71,7 @@ class Eye(nn.Module):
             what = "an eye's sizes are positive, and its pictures whole cells of its last level"
             raise Refused(what, "give at least one width, and a size that they divide", "eye")
         self.config = config
-        layers: list[nn.Module] = [nn.Conv2d(c.media * c.patch**2, c.widths[0], 3, padding=1)]
-        for level, width in enumerate(c.widths):
-            if level:
-                layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * c.widths[level - 1], width, 1)]
-            layers += [Residual(width) for _ in range(c.blocks)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = levels(c.media * c.patch**2, c.widths, c.blocks)
         self.norm = GroupNorm(c.widths[-1])
         self.leave = nn.Linear(c.widths[-1], c.out)
         # How much an angle counts where pictures and words are compared; 1 / 0.07 to begin with, as in CLIP.
@@ -83,10 +79,7 @@ class Eye(nn.Module):
 
     def cells(self, media: Tensor) -> Tensor:
         """What is seen where: (B, widths[-1], size / scale, size / scale)."""
-        size = self.config.size
-        if media.shape[-2:] != (size, size):
-            media = F.interpolate(media, (size, size), mode="bicubic", antialias=True).clamp(-1, 1)
-        x = channels_last(F.pixel_unshuffle(media, self.config.patch))
+        x = channels_last(F.pixel_unshuffle(brought(media, self.config.size), self.config.patch))
         return F.silu(self.norm(self.layers(x)))
 
     def look(self, media: Tensor) -> Tensor:
@@ -109,6 +102,23 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inner = self.first(F.silu(self.norm(x)))
         return torch.add(x, self.second(F.silu(inner)))
+
+
+def levels(channels: int, widths: Sequence[int], blocks: int) -> nn.Sequential:
+    """Pictures folded into so many channels -> (B, widths[-1], ...), half the size at each level but the first."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
+    for level, width in enumerate(widths):
+        if level:
+            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * widths[level - 1], width, 1)]
+        layers += [Residual(width) for _ in range(blocks)]
+    return nn.Sequential(*layers)
+
+
+def brought(media: Tensor, size: int) -> Tensor:
+    """Media (B, C, H, W) in [-1, 1] at size x size."""
+    if media.shape[-2:] == (size, size):
+        return media
+    return F.interpolate(media, (size, size), mode="bicubic", antialias=True).clamp(-1, 1)
 
 
 def direction(x: Tensor) -> Tensor:
