@@ -33,9 +33,7 @@ def test_sizes(changes, scale):
     assert sample.shape == (2, 3, 2, 3) and sample.dtype == torch.float32
     assert codec.decode(sample).shape == media.shape
     assert codec.preview(sample).shape == (2, 3, 2, 3)
-    again, look = codec(media, torch.zeros_like(sample))
-    torch.testing.assert_close(again, codec.decode(sample))
-    torch.testing.assert_close(look.clamp(-1, 1), codec.preview(sample))
+    torch.testing.assert_close(codec(media, torch.zeros_like(sample)), codec.decode(sample))
 
 
 @torch.no_grad()
@@ -69,12 +67,26 @@ def test_the_running_statistics_come_to_be_those_of_the_data():
     torch.testing.assert_close(sample.std((0, 2, 3)), torch.ones(3), rtol=0.05, atol=0.05)
 
 
-def test_the_look_teaches_the_encoder_nothing():
-    codec = made().train()
-    _, look = codec(drawn(2, 3, 16, 16), torch.zeros(2, 3, 2, 2))
-    look.square().sum().backward()
-    assert all(p.grad is None for p in codec.encoder.parameters())
-    assert codec.look.weight.grad is not None
+@torch.no_grad()
+def test_the_look_is_the_linear_map_that_comes_nearest():
+    codec = made()
+    media = torch.nn.functional.interpolate(drawn(6, 3, 8, 8), scale_factor=8.0, mode="bicubic").clamp(-1, 1)
+    sample, shrunk = codec.encode(media), torch.nn.functional.avg_pool2d(media, 8)
+    assert not codec.preview(sample).any()  # not fitted yet
+
+    def error():
+        return float((codec.preview(sample) - shrunk).square().mean())
+
+    codec.fit_look(media)
+    least = error()
+    assert least < 0.7 * float(shrunk.square().mean())
+    look = codec.look.clone()
+    for place in ((0, 0), (1, 4), (2, -1)):
+        codec.look[place] += 0.1
+        assert error() > least
+        codec.look.copy_(look)
+    codec.fit_look(media.flip(0))
+    torch.testing.assert_close(codec.look, look, rtol=1e-4, atol=1e-5)
 
 
 def test_sizes_that_cannot_be_are_refused():

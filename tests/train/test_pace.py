@@ -26,7 +26,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made, whole = Clock(), Trainer.steps
 
-    def steps(self: Trainer):  # noqa: ANN202
+    def steps(self: Trainer):
         for report in whole(self):
             made.now += 60.0 if report.step <= pace.FIRST else 1.0
             yield report

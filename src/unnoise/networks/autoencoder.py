@@ -9,6 +9,7 @@ that a sampler made, where a variational autoencoder would learn each latent's v
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,8 @@ class Autoencoder(nn.Module):
         self.scale, self.channels = config.scale, config.channels
         self.encoder, self.decoder = Encoder(config), Decoder(config)
         self.whiten = nn.BatchNorm2d(config.channels, eps=1e-8, momentum=0.02, affine=False)
-        self.look = nn.Conv2d(config.channels, config.media, 1)
+        # Fitted, not trained: 3 x 3 cells of a latent, and one, to a cell of the picture.
+        self.register_buffer("look", torch.zeros(config.media, 9 * config.channels + 1))
 
     def encode(self, media: Tensor) -> Tensor:
         return self.whiten(self.encoder(media).float())
@@ -65,15 +67,24 @@ class Autoencoder(nn.Module):
 
     def preview(self, sample: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, media, h, w), by the linear map that comes nearest to the shrunken picture."""
-        return self.look(sample).clamp(-1, 1)
+        look = cast(Tensor, self.look)
+        weight = look[:, :-1].unflatten(1, (self.channels, 3, 3))
+        return nn.functional.conv2d(sample, weight, look[:, -1], padding=1).clamp(-1, 1)
 
-    def forward(self, media: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
-        """What the decoder makes of the latents with noise added to them, and the look at them.
+    @torch.no_grad()
+    def fit_look(self, media: Tensor) -> None:
+        """Find that map by least squares over pictures (B, media, H, W)."""
+        near = nn.functional.unfold(self.encode(media), 3, padding=1).transpose(1, 2).flatten(0, 1)  # (B h w, 9 C)
+        near = torch.cat([near, near.new_ones(len(near), 1)], 1).double()
+        shrunk = nn.functional.avg_pool2d(media, self.scale).flatten(2).transpose(1, 2).flatten(0, 1).double()
+        square = near.T @ near
+        ridge = 1e-6 * square.diagonal().mean() * torch.eye(len(square), dtype=torch.float64, device=near.device)
+        found = torch.linalg.solve(square + ridge, near.T @ shrunk)
+        cast(Tensor, self.look).copy_(found.T)
 
-        media (B, media, H, W), jitter (B, channels, h, w) -> (B, media, H, W), (B, media, h, w), h = H / scale
-        """
-        sample = self.encode(media)
-        return self.decoder(sample + jitter), self.look(sample.detach())
+    def forward(self, media: Tensor, jitter: Tensor) -> Tensor:
+        """What the decoder makes of the latents with noise (B, channels, H / scale, W / scale) added to them."""
+        return self.decoder(self.encode(media) + jitter)
 
 
 class Encoder(nn.Module):

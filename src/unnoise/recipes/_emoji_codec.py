@@ -6,7 +6,7 @@ import torch
 
 from unnoise import catalogue
 from unnoise.core.error import Refused
-from unnoise.data.pictures import Gallery, Pictures, load
+from unnoise.data.pictures import Gallery, load
 from unnoise.data.scenes.gallery import Scenes
 from unnoise.data.scenes.sprites import Shelf
 from unnoise.data.source import open_source
@@ -20,7 +20,7 @@ from unnoise.train.run import Run
 from unnoise.train.subjects.codec import Codec
 from unnoise.weights.parts import read_part
 
-SHOWN = 8
+SHOWN = 128
 
 
 def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
@@ -40,7 +40,7 @@ def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
         autocast=torch.bfloat16,
     )
     return Run(
-        subject=Codec(title=f"emoji of {recipe.size} pixels", objective=objective, shown=_shown(heldout)),
+        subject=Codec(title=f"emoji of {recipe.size} pixels", objective=objective, shown=shown(pictures)),
         pictures=pictures,
         heldout=heldout,
         steps=recipe.steps,
@@ -78,6 +78,7 @@ def learnt(recipe: EmojiCodec, data: Path) -> Gallery:
     return Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed, workers=spare())
 
 
-def _shown(pictures: Pictures | None) -> torch.Tensor | None:
+def shown(pictures: Gallery) -> torch.Tensor:
     """Some from all over the set, since neighbours are alike."""
-    return None if pictures is None else pictures.images[:: max(1, len(pictures) // SHOWN)][:SHOWN]
+    every = list(range(0, len(pictures), max(1, len(pictures) // SHOWN)))[:SHOWN]
+    return next(pictures.gather([every]))[1]

@@ -61,7 +61,7 @@ def test_one_loss_without_a_critic_and_it_is_a_function_of_the_step_s_randomness
 
 def test_crops_are_of_the_side_asked_for_anywhere(coding, monkeypatch):
     seen = []
-    monkeypatch.setattr(Autoencoder, "forward", lambda _, x, __: seen.append(x) or (x, x[..., ::8, ::8]))
+    monkeypatch.setattr(Autoencoder, "forward", lambda _, x, __: seen.append(x) or x)
     data = torch.arange(32.0).expand(1, 3, 32, 32) / 16 - 1
     for seed in range(200):
         list(replace(coding, crop=16)(Example(data, None, torch.Generator().manual_seed(seed))))

@@ -49,9 +49,9 @@ class Coding:
         noise = torch.randn(cells, generator=random, device=random.device)
         spread = torch.rand((len(data), 1, 1, 1), generator=random, device=random.device)
         with self._precision(data):
-            made, look = self.codec(data, (noise * spread * self.jitter).to(data))
+            made = self.codec(data, (noise * spread * self.jitter).to(data))
         error = self.errors(made.float(), data)
-        loss = error.mean() + F.mse_loss(look.float(), F.avg_pool2d(data, self.codec.scale))
+        loss = error.mean()
         if self.critic is not None:
             loss = loss - self.critic_weight * self._opinion(self.critic, made, frozen=True).mean()
         yield Loss("model", loss, {"error": error.detach()})

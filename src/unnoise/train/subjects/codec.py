@@ -12,6 +12,7 @@ from unnoise.data.batches import Batch, Order
 from unnoise.data.pictures import Pictures
 from unnoise.media.image import to_bytes
 from unnoise.media.sheet import sheet
+from unnoise.networks.autoencoder import Autoencoder
 from unnoise.train.objective import Example
 from unnoise.train.objectives.codec import Coding
 from unnoise.train.sheets import SHOWN, captioned
@@ -19,6 +20,7 @@ from unnoise.train.subject import copied, floats
 from unnoise.weights.parts import export_parts
 
 TOGETHER = 32
+COLUMNS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,12 @@ class Codec:
     """Args:
     title: what its file says it is for.
     objective: what is minimised, with the codec and its critic in it.
-    shown: uint8 pictures (N, C, S, S) that the preview draws beside what becomes of them.
+    shown: uint8 pictures (N, C, S, S): the codec's look at latents is fitted to them, and the preview draws the first.
     """
 
     title: str
     objective: Coding
-    shown: Tensor | None = None
+    shown: Tensor
     name: str = "codec"
 
     def parts(self) -> Mapping[str, nn.Module]:
@@ -67,17 +69,21 @@ class Codec:
         return float((torch.stack(errors).cpu() * sizes).sum() / sizes.sum())
 
     @torch.no_grad()
-    def preview(self) -> Tensor | None:
+    def preview(self) -> Tensor:
         """Pictures, what becomes of them, and the look at their latents."""
-        if self.shown is None:
-            return None
-        codec, made = self.objective.codec, to_bytes(self._again(self.shown)).cpu()
-        looks = codec.preview(codec.encode(floats(self.shown, self._device())))
+        codec, some = self._fitted(), self.shown[:COLUMNS]
+        looks = codec.preview(codec.encode(floats(some, self._device())))
         small = to_bytes(F.interpolate(looks, scale_factor=float(codec.scale))).cpu()
-        return sheet([list(self.shown), list(made), list(small)], rows=["picture", "decoded", "preview"])
+        rows = [list(some.cpu()), list(to_bytes(self._again(some)).cpu()), list(small)]
+        return sheet(rows, rows=["picture", "decoded", "preview"])
 
     def export(self, steps: int, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, str]]:
-        return export_parts({"codec": self.objective.codec}, dtype, {"title": self.title, "steps": str(steps)})
+        return export_parts({"codec": self._fitted()}, dtype, {"title": self.title, "steps": str(steps)})
+
+    def _fitted(self) -> Autoencoder:
+        codec = copied(self.objective.codec)
+        codec.fit_look(floats(self.shown, self._device()))
+        return codec
 
     def _again(self, images: Tensor) -> Tensor:
         codec = self.objective.codec
