@@ -15,7 +15,7 @@ from unnoise.data.scenes.colours import NAMES, named, share
 from unnoise.data.scenes.draw import scene_of
 from unnoise.data.scenes.painter import Painter
 from unnoise.data.scenes.scene import Background, Box, Mix, Scene, Thing
-from unnoise.data.scenes.sprites import Sprites
+from unnoise.data.scenes.sprites import Shelf, Sprites, cut
 from unnoise.data.source import items, open_source
 
 WHITE = Background(("white",), ((1.0, 1.0, 1.0),))
@@ -111,6 +111,20 @@ def test_what_was_painted_before_changes_nothing(sprites: Sprites, indices: list
 @given(numbers, st.integers(8, 70))
 def test_any_size_holds_all(sprites: Sprites, index: int, size: int) -> None:
     assert Painter(sprites, size).paint(scene_of(sprites, Mix(), 3, index)).shape == (3, size, size)
+
+
+def test_the_emoji_sets_things_have_the_colours_they_are_given(shared: Path) -> None:
+    sprites = cut(Shelf(shared / "data" / "emoji128", split="heldout", styles=("twemoji", "fluent-flat")))
+    painter, mix = Painter(sprites, 128), Mix(alone=0, counted=0, pair=0, row=0, tinted=1, plain=0, gradient=0)
+    scenes = [scene_of(sprites, mix, 0, index) for index in range(120)]
+    big = [scene for scene in scenes if scene.things[0].size == "big"]  # small things are mostly edges
+    assert len(big) > 15
+    for scene in big:
+        (thing,) = scene.things
+        pixels = painter.paint(scene).permute(1, 2, 0).numpy()
+        shown = pixels[(pixels != np.round(np.array(scene.background.colours[0]) * 255)).any(-1)]
+        shares = share(shown / 255)
+        assert thing.colour == "" or shares[NAMES.index(thing.colour)] > 0.4, thing
 
 
 def test_a_size_of_nothing_is_refused(sprites: Sprites) -> None:

@@ -50,11 +50,11 @@ def named(rgb: Floats) -> Ints:
     strength = chroma / np.maximum(value, 1e-6)
     hue = np.degrees(_angle(rgb)) % 360
     grey = (strength < 0.17) | (chroma < 0.07)
-    coloured = ~grey & (value >= 0.2)
+    coloured = ~grey & (value >= 0.28)
     strong = coloured & (strength >= 0.42)
     brown = coloured & (hue >= 6) & (hue < 45) & ((value < 0.68) | ((value < 0.82) & (strength < 0.68) & (hue < 32)))
     kinds = (
-        ("black", (value < 0.2) | (grey & (value < 0.3))),
+        ("black", (value < 0.28) | (grey & (value < 0.3))),
         ("white", grey & (value >= 0.9) & (strength < 0.1)),
         ("grey", grey & (value < 0.84)),
         ("brown", brown & (strength >= 0.3)),
