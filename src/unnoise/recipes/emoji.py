@@ -41,7 +41,7 @@ class Emoji:
     """
 
     data: Path | None = None
-    codec: str = "emoji"
+    codec: str = "emoji_codec"
     latents: Path | None = None
     start: str | None = None
     styles: tuple[str, ...] = ("fluent-3d", "fluent-flat", "noto", "twemoji")
