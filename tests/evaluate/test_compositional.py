@@ -51,6 +51,8 @@ def test_what_is_not_asked_for_is_plain() -> None:
         white = scene.background.names == ("white",)
         assert white == (question.kind != "background") and question.wanted.get("background") != SEVERAL
         assert any(thing.tint for thing in scene.things) == (question.kind == "colour")
+        if len(scene.things) == 2:
+            assert {thing.size for thing in scene.things} == {""} and all(len(t.boxes) == 1 for t in scene.things)
 
 
 def test_seeds_ask_other_things_and_the_same_seed_the_same() -> None:

@@ -49,6 +49,14 @@ def test_a_figure_a_kind_and_one_for_all() -> None:
     assert found["asked for and shown: all of these"].value.count == 24
 
 
+def test_the_things_alone_are_told_beside_all_that_was_asked_for(monkeypatch) -> None:
+    first = next(q for q in ASKED if q.kind == "colour")
+    saying = Saying([NOTHING | dict(first.wanted) | {"colour": "?"}] * 99)
+    monkeypatch.setattr(module, "opened", lambda _: Exam("tiny", saying, (Answered(first, True, True),) * 2))
+    figure = next(MEASURES["compositional"](count=2)(case(lambda _: True)[0]))
+    assert figure.value.value == 0 and figure.note == "the things alone in 1"
+
+
 def test_fewer_are_the_first_ones_and_real_ones_the_same() -> None:
     given, calls = case(lambda _: True)
     found = list(MEASURES["compositional"](count=2)(given))
