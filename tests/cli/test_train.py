@@ -133,7 +133,7 @@ def test_a_signal_ends_after_the_step_and_says_so(unnoise, fit, number):
 def test_minutes_become_steps_and_one_that_goes_on_keeps_its_own(unnoise, fit, folder, monkeypatch):
     called = fit(*EVENTS)
     paced = import_module("unnoise.train.pace")
-    monkeypatch.setattr(paced, "paced", lambda run, minutes: SimpleNamespace(steps=round(10 * minutes)))
+    monkeypatch.setattr(paced, "paced", lambda _, minutes: SimpleNamespace(steps=round(10 * minutes)))
     assert unnoise("train", "tiny", "--minutes", "1.5").code == 0
     assert called["run"].steps == 15
     monkeypatch.setattr(train, "replace", lambda _, steps: SimpleNamespace(steps=steps))
@@ -205,8 +205,8 @@ SMALL = ["--size", "16", "--width", "64", "--depth", "1", "--batch", "4", "--pre
 
 @pytest.mark.slow
 def test_a_recipe_trains_stops_at_a_signal_and_goes_on(folder, pictures):
-    command = [sys.executable, "-m", "unnoise", "train", "emoji_pixels", "--data", str(pictures), *SMALL, "--out", "run"]
-    command += ["--steps", "60"]
+    command = [sys.executable, "-m", "unnoise", "train", "emoji_pixels", "--data", str(pictures), *SMALL]
+    command += ["--out", "run", "--steps", "60"]
     with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, env=environment()) as running:
         for line in running.stdout:
             if json.loads(line)["event"] == "progress":

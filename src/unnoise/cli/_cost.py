@@ -19,7 +19,7 @@ from unnoise.catalogue import DTYPES, Shelf, describe, find, recognise
 from unnoise.core.condition import Condition
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
-from unnoise.core.model import Model, Wish
+from unnoise.core.model import Enlarging, Model, Wish
 from unnoise.core.noise import Seeds
 from unnoise.core.sampler import alone
 from unnoise.core.state import begin
@@ -100,6 +100,12 @@ class Sketch:
 
     def state(self, digest: str) -> Any:
         return self.shelf.state(digest)
+
+    def picture(self, digest: str) -> Tensor:
+        return self.shelf.picture(digest)
+
+    def upscaler(self, name: str) -> Enlarging:
+        return self.shelf.upscaler(name)
 
     def model(self, name: str) -> Model:
         if name not in self._kept:
