@@ -1,10 +1,16 @@
 """What every test may use: the folder of shared fixtures; and what makes two runs alike."""
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background has them, and all that they start, ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 
