@@ -85,7 +85,7 @@ def copied(module: Part) -> Part:
 
 def on_device(subject: Subject) -> torch.device:
     """Where a subject's modules are."""
-    return next(nn.ModuleDict(dict(subject.parts())).parameters()).device
+    return next(p.device for module in subject.parts().values() for p in module.parameters())
 
 
 def floats(images: Tensor, device: torch.device) -> Tensor:

@@ -16,7 +16,7 @@ from unnoise.networks.autoencoder import Autoencoder
 from unnoise.train.objective import Example
 from unnoise.train.objectives.codec import Coding
 from unnoise.train.sheets import SHOWN, captioned
-from unnoise.train.subject import copied, floats
+from unnoise.train.subject import copied, floats, on_device
 from unnoise.weights.parts import export_parts
 
 TOGETHER = 32
@@ -55,7 +55,7 @@ class Codec:
     def check(self) -> None: ...
 
     def example(self, batch: Batch, order: Order, step: int, random: torch.Generator) -> Example:
-        return Example(floats(batch.images, self._device()), None, random)
+        return Example(floats(batch.images, on_device(self)), None, random)
 
     @torch.no_grad()
     def sheet(self, batch: Batch, order: Order, step: int) -> Tensor:
@@ -64,7 +64,7 @@ class Codec:
     @torch.no_grad()
     def heldout(self, pictures: Pictures) -> float:
         """The mean square error on whole pictures, no noise added: 10 log10(4 / it) is the PSNR in decibels."""
-        errors = [F.mse_loss(self._again(some), floats(some, self._device())) for some in _some(pictures.images)]
+        errors = [F.mse_loss(self._again(some), floats(some, on_device(self))) for some in _some(pictures.images)]
         sizes = torch.tensor([len(some) for some in _some(pictures.images)])
         return float((torch.stack(errors).cpu() * sizes).sum() / sizes.sum())
 
@@ -72,7 +72,7 @@ class Codec:
     def preview(self) -> Tensor:
         """Pictures, what becomes of them, and the look at their latents."""
         codec, some = self._fitted(), self.shown[:COLUMNS]
-        looks = codec.preview(codec.encode(floats(some, self._device())))
+        looks = codec.preview(codec.encode(floats(some, on_device(self))))
         small = to_bytes(F.interpolate(looks, scale_factor=float(codec.scale))).cpu()
         rows = [list(some.cpu()), list(to_bytes(self._again(some)).cpu()), list(small)]
         return sheet(rows, rows=["picture", "decoded", "preview"])
@@ -82,15 +82,12 @@ class Codec:
 
     def _fitted(self) -> Autoencoder:
         codec = copied(self.objective.codec)
-        codec.fit_look(floats(self.shown, self._device()))
+        codec.fit_look(floats(self.shown, on_device(self)))
         return codec
 
     def _again(self, images: Tensor) -> Tensor:
         codec = self.objective.codec
-        return codec.decode(codec.encode(floats(images, self._device()))).clamp(-1, 1)
-
-    def _device(self) -> torch.device:
-        return next(self.objective.codec.parameters()).device
+        return codec.decode(codec.encode(floats(images, on_device(self)))).clamp(-1, 1)
 
 
 def _some(images: Tensor) -> tuple[Tensor, ...]:

@@ -18,7 +18,7 @@ from unnoise.tasks.generate import Generate
 from unnoise.train.objective import Example
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.sheets import SHOWN, captioned, preview
-from unnoise.train.subject import copied, floats
+from unnoise.train.subject import copied, floats, on_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Diffusion:
     @torch.no_grad()
     def _encoded(self, images: Tensor) -> Tensor:
         """uint8 pictures (B, C, S, S) as samples; what is encoded already (data/latents.py) as it is."""
-        device = next(self.model.denoiser.parameters()).device
+        device = on_device(self)
         return images.to(device) if images.is_floating_point() else self.model.codec.encode(floats(images, device))
 
 

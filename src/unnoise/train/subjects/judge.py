@@ -17,7 +17,7 @@ from unnoise.train.loop import generator
 from unnoise.train.objective import Example
 from unnoise.train.objectives.contrastive import Contrastive, Named
 from unnoise.train.sheets import SHOWN, captioned
-from unnoise.train.subject import copied, floats
+from unnoise.train.subject import copied, floats, on_device
 from unnoise.weights.parts import export_parts
 
 TOGETHER = 64
@@ -55,13 +55,13 @@ class Judge:
 
     def example(self, batch: Batch, order: Order, step: int, random: torch.Generator) -> Example:
         tokens = self.objective.text.prepare([Wish(caption) for caption in batch.captions])
-        return Example(floats(batch.images, self._device()), Named(tokens, self.things[batch.indices]), random)
+        return Example(floats(batch.images, on_device(self)), Named(tokens, self.things[batch.indices]), random)
 
     @torch.no_grad()
     def sheet(self, batch: Batch, order: Order, step: int) -> Tensor:
         """The pictures as the eye gets them: moved, lit, and on another ground here and there."""
-        media, augment = floats(batch.images[:SHOWN], self._device()), self.objective.augment
-        seen = augment(media, generator(order.seed, step, self._device())) if augment else media
+        media, augment = floats(batch.images[:SHOWN], on_device(self)), self.objective.augment
+        seen = augment(media, generator(order.seed, step, on_device(self))) if augment else media
         return captioned(list(to_bytes(seen).cpu()), batch.captions[:SHOWN])
 
     @torch.no_grad()
@@ -89,11 +89,8 @@ class Judge:
         objective = self.objective
         some = [known[k : k + TOGETHER] for k in range(0, len(known), TOGETHER)]
         words = [objective.words(objective.text.prepare([Wish(name) for name in part])) for part in some]
-        seen = [objective.eye(floats(part, self._device())) for part in pictures.images.split(TOGETHER)]
+        seen = [objective.eye(floats(part, on_device(self))) for part in pictures.images.split(TOGETHER)]
         return objective.scores(torch.cat(seen), torch.cat(words)).cpu()
-
-    def _device(self) -> torch.device:
-        return next(self.objective.eye.parameters()).device
 
 
 def names(pictures: Pictures) -> list[str]:

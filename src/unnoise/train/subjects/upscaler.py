@@ -18,7 +18,7 @@ from unnoise.train.loop import generator
 from unnoise.train.objective import Example
 from unnoise.train.objectives.upscaling import Upscaling, tinted
 from unnoise.train.sheets import SHOWN, captioned
-from unnoise.train.subject import copied, floats
+from unnoise.train.subject import copied, floats, on_device
 from unnoise.weights.parts import export_parts
 
 TOGETHER = 32
@@ -52,13 +52,13 @@ class Upscaler:
     def check(self) -> None: ...
 
     def example(self, batch: Batch, order: Order, step: int, random: torch.Generator) -> Example:
-        return Example(floats(batch.images, self._device()), None, random)
+        return Example(floats(batch.images, on_device(self)), None, random)
 
     @torch.no_grad()
     def sheet(self, batch: Batch, order: Order, step: int) -> Tensor:
         """The pictures as the network gets them: small, and laid in colour or at fault here and there."""
-        objective, random = self.objective, generator(order.seed, step, self._device())
-        data = tinted(floats(batch.images[:SHOWN], self._device()), objective.tint, random)
+        objective, random = self.objective, generator(order.seed, step, on_device(self))
+        data = tinted(floats(batch.images[:SHOWN], on_device(self)), objective.tint, random)
         small = objective.degradations(data, objective.upscaler.scale, random)
         return captioned(list(to_bytes(small).cpu()), batch.captions[:SHOWN])
 
@@ -66,7 +66,7 @@ class Upscaler:
     def heldout(self, pictures: Pictures) -> float:
         """The mean square error of pictures shrunk and enlarged: 10 log10(4 / it) is their PSNR in decibels."""
         parts = pictures.images.split(TOGETHER)
-        errors = [F.mse_loss(self._again(part), floats(part, self._device())) for part in parts]
+        errors = [F.mse_loss(self._again(part), floats(part, on_device(self))) for part in parts]
         sizes = torch.tensor([len(part) for part in parts])
         return float((torch.stack(errors).cpu() * sizes).sum() / sizes.sum())
 
@@ -87,9 +87,6 @@ class Upscaler:
 
     def _small(self, images: Tensor) -> Tensor:
         """Pictures shrunk by the antialiased bicubic filter, in 8 bits."""
-        media = floats(images, self._device())
+        media = floats(images, on_device(self))
         kind = torch.full((len(media),), list(FILTERS).index("bicubic"), device=media.device)
         return eight_bits(shrunk(media, self.objective.upscaler.scale, kind, torch.zeros(len(media)).to(media)))
-
-    def _device(self) -> torch.device:
-        return next(self.objective.upscaler.parameters()).device

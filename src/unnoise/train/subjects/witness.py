@@ -17,7 +17,7 @@ from unnoise.train.loop import generator
 from unnoise.train.objective import Example
 from unnoise.train.objectives.answering import UNASKED, Answering, error
 from unnoise.train.sheets import SHOWN, captioned
-from unnoise.train.subject import copied, floats
+from unnoise.train.subject import copied, floats, on_device
 from unnoise.weights.parts import export_parts
 
 TOGETHER = 64
@@ -57,13 +57,13 @@ class Witness:
 
     def example(self, batch: Batch, order: Order, step: int, random: torch.Generator) -> Example:
         right = [self.answers(index) for index in batch.indices]
-        return Example(floats(batch.images, self._device()), self._tensors(right), random)
+        return Example(floats(batch.images, on_device(self)), self._tensors(right), random)
 
     @torch.no_grad()
     def sheet(self, batch: Batch, order: Order, step: int) -> Tensor:
         """The pictures as the network gets them."""
-        media, augment = floats(batch.images[:SHOWN], self._device()), self.objective.augment
-        seen = augment(media, generator(order.seed, step, self._device())) if augment else media
+        media, augment = floats(batch.images[:SHOWN], on_device(self)), self.objective.augment
+        seen = augment(media, generator(order.seed, step, on_device(self))) if augment else media
         return captioned(list(to_bytes(seen).cpu()), batch.captions[:SHOWN])
 
     @torch.no_grad()
@@ -99,13 +99,10 @@ class Witness:
 
     def _told(self, pictures: Pictures) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Logits and right answers, by question, on the CPU."""
-        seen = [self.objective.witness(floats(some, self._device())) for some in pictures.images.split(TOGETHER)]
+        seen = [self.objective.witness(floats(some, on_device(self))) for some in pictures.images.split(TOGETHER)]
         told = {name: torch.cat([part[name] for part in seen]).cpu() for name in seen[0]}
         return told, self._tensors([json.loads(tags[ANSWERS]) for tags in pictures.tags])
 
     def _tensors(self, right: Sequence[Mapping[str, int]]) -> dict[str, Tensor]:
         names = self.objective.witness.config.questions
         return {name: torch.tensor([answers[name] for answers in right]) for name in names}
-
-    def _device(self) -> torch.device:
-        return next(self.objective.witness.parameters()).device
