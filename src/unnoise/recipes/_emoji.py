@@ -20,14 +20,14 @@ from unnoise.core.prediction import Flow
 from unnoise.core.schedule import Rectified
 from unnoise.data.captions import any_of
 from unnoise.data.latents import Latents, latents, name_of
-from unnoise.data.pictures import Pictures, load
+from unnoise.data.pictures import Pictures
 from unnoise.data.scenes.gallery import Scenes
 from unnoise.data.scenes.scene import Mix
 from unnoise.data.scenes.sprites import Shelf, cut
-from unnoise.data.source import open_source
 from unnoise.data.workers import spare
 from unnoise.networks import CODECS
 from unnoise.networks.dit import DiT, DiTConfig
+from unnoise.recipes._heldout import held_out
 from unnoise.recipes.emoji import Emoji
 from unnoise.spacings.uniform import Uniform
 from unnoise.text._vocabulary import learn
@@ -92,10 +92,7 @@ def heldout(recipe: Emoji, data: Path) -> Pictures | None:
     def wanted(tags: Mapping[str, str]) -> bool:
         return tags.get("style") in recipe.styles and tags.get("group") not in recipe.leave
 
-    try:
-        return load(open_source(data, "heldout"), recipe.size, keep=wanted)
-    except Refused:
-        return None  # a folder without a held-out part trains all the same
+    return held_out(data, recipe.size, wanted)
 
 
 def started(recipe: Emoji, device: str) -> Model:

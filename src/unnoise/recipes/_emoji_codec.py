@@ -13,6 +13,7 @@ from unnoise.data.source import open_source
 from unnoise.data.workers import spare
 from unnoise.networks import CODECS
 from unnoise.networks.autoencoder import Autoencoder, AutoencoderConfig
+from unnoise.recipes._heldout import held_out
 from unnoise.recipes.emoji_codec import EmojiCodec
 from unnoise.train.objectives.codec import Coding, Critic
 from unnoise.train.optimizers import Optimizing
@@ -25,10 +26,7 @@ SHOWN = 128
 
 def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
     pictures = learnt(recipe, data)
-    try:
-        heldout = load(open_source(data, "heldout", captionless=True), recipe.size)
-    except Refused:
-        heldout = None  # a folder without a held-out part trains all the same
+    heldout = held_out(data, recipe.size, captionless=True)
     where = torch.device(device)
     torch.manual_seed(recipe.seed)
     codec = started(recipe, device) if recipe.start else Autoencoder(_config(recipe))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from unnoise.core.error import Refused
 from unnoise.data.augment import Augment
 from unnoise.data.captions import Variants
 from unnoise.data.pictures import Pictures, load
 from unnoise.data.source import open_source
 from unnoise.networks.eye import Eye, EyeConfig
+from unnoise.recipes._heldout import held_out
 from unnoise.recipes.emoji_judge import EmojiJudge
 from unnoise.text._vocabulary import learn
 from unnoise.text.transformer import TransformerConditioner, TransformerConfig
@@ -28,10 +28,7 @@ CAPTIONS = Variants(name=0.45, styled=0.2, detailed=0.2, keywords=0.15)
 
 def run(recipe: EmojiJudge, data: Path, device: str) -> Run:
     pictures = load(open_source(data, "train+extra" if recipe.extra else "train"), recipe.size)
-    try:
-        heldout = load(open_source(data, "heldout"), recipe.size)
-    except Refused:
-        heldout = None  # a folder without a held-out part trains all the same
+    heldout = held_out(data, recipe.size)
     torch.manual_seed(recipe.seed)
     media = int(pictures.images.shape[1])
     eye = Eye(EyeConfig(size=recipe.size, media=media, widths=recipe.widths, blocks=recipe.blocks, out=recipe.width))

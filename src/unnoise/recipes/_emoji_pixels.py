@@ -19,6 +19,7 @@ from unnoise.data.pictures import Keep, Pictures, load
 from unnoise.data.source import open_source
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.networks.pixels import Pixels, PixelsConfig
+from unnoise.recipes._heldout import held_out
 from unnoise.recipes.emoji_pixels import EmojiPixels
 from unnoise.spacings.uniform import Uniform
 from unnoise.text._vocabulary import learn
@@ -43,10 +44,7 @@ CAPTIONS = Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0)
 def run(recipe: EmojiPixels, data: Path, device: str) -> Run:
     keep: Keep = lambda tags: _wanted(recipe, tags.get("style", ""), tags.get("group", ""))  # noqa: E731
     pictures = load(open_source(data), recipe.size, keep=keep)
-    try:
-        heldout = load(open_source(data, "heldout"), recipe.size, keep=keep)
-    except Refused:
-        heldout = None  # a folder without a held-out part trains all the same
+    heldout = held_out(data, recipe.size, keep)
     model = started(recipe, device) if recipe.start else build(recipe, pictures, torch.device(device))
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
     return Run(

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 
 import torch
 
@@ -15,11 +13,12 @@ from unnoise.core.model import Model
 from unnoise.core.prediction import Prediction
 from unnoise.core.sampler import Spacing
 from unnoise.core.schedule import Schedule
-from unnoise.data.pictures import Pictures, load
+from unnoise.data.pictures import load
 from unnoise.data.source import Source, items, open_source
 from unnoise.networks.pixels import Pixels, PixelsConfig
 from unnoise.networks.unet import UNet, UNetConfig
 from unnoise.recipes._clothes import Clothes
+from unnoise.recipes._heldout import held_out
 from unnoise.text.labels import Labels, LabelsConfig
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
@@ -73,7 +72,7 @@ def run(recipe: Clothes, method: Method, device: str) -> Run:
     return Run(
         subject=Diffusion(model=model, objective=objective, previews=model.description.classes),
         pictures=pictures,
-        heldout=_heldout(recipe.data),
+        heldout=held_out(recipe.data, SIZE, most=HELDOUT),
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
@@ -124,10 +123,3 @@ def classes(source: Source) -> tuple[str, ...]:
     """The classes' names in the order of their labels: captions, one to each label."""
     named = {item.tags.get("label", ""): item.captions[0] for item in items(source) if item.captions}
     return tuple(named[label] for label in sorted(named, key=lambda text: (len(text), text)))
-
-
-def _heldout(data: Path) -> Pictures | None:
-    try:
-        return load(tuple(islice(items(open_source(data, "heldout")), HELDOUT)), SIZE, workers=0)
-    except Refused:
-        return None  # a folder without a held-out part trains all the same

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from unnoise.core.error import Refused
 from unnoise.data.degradations import Degradations
 from unnoise.data.pictures import Pictures, load
 from unnoise.data.source import open_source
 from unnoise.networks.upscaler import Upscaler, UpscalerConfig
+from unnoise.recipes._heldout import held_out
 from unnoise.recipes.upscale_x4 import UpscaleX4
 from unnoise.train.objectives.upscaling import Upscaling
 from unnoise.train.optimizers import Optimizing
@@ -21,10 +21,7 @@ SCALE = 4
 def run(recipe: UpscaleX4, data: Path, device: str) -> Run:
     split = "train+extra" if recipe.extra else "train"
     pictures = load(open_source(data, split, captionless=True), recipe.size)
-    try:
-        heldout = load(open_source(data, "heldout", captionless=True), recipe.size)
-    except Refused:
-        heldout = None  # a folder without a held-out part trains all the same
+    heldout = held_out(data, recipe.size, captionless=True)
     torch.manual_seed(recipe.seed)
     media = int(pictures.images.shape[1])
     network = Upscaler(UpscalerConfig(scale=SCALE, media=media, width=recipe.width, blocks=recipe.blocks))
