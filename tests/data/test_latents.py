@@ -63,8 +63,10 @@ def test_a_folder_that_cannot_be_written_is_refused(codec: Autoencoder, tmp_path
 
 
 def test_the_name_stands_for_codec_and_pictures(codec: Autoencoder) -> None:
-    names = [name_of(codec, "a"), name_of(codec, "a"), name_of(codec, "b")]
+    pictures, others = tiny.pictures(10), tiny.pictures(10, seed=1)
+    same = [name_of(codec, made, "a") for made in (pictures, tiny.pictures(10))]
+    names = [same[0], name_of(codec, pictures, "b"), name_of(codec, others, "a"), name_of(codec, tiny.pictures(9), "a")]
     with torch.no_grad():
         codec.whiten.running_var[0] += 0.5
-    names.append(name_of(codec, "a"))
-    assert names[0] == names[1] and len(set(names)) == 3
+    names.append(name_of(codec, pictures, "a"))
+    assert same[0] == same[1] and len(set(names)) == 5

@@ -80,10 +80,12 @@ def test_it_goes_on_from_its_own_model_alone(small, tmp_path, tiny_model):
     list(fit(small().run(), tmp_path / "run"))
     file = str(tmp_path / "run" / "model.safetensors")
     network = load(file, "cpu").denoiser.state_dict()
-    begun = Trainer(small(start=file).run())
+    begun = Trainer(small(start=file, codec=None).run())
     assert all(torch.equal(p, network[k]) for k, p in begun.weights.items() if k.startswith("network."))
     with pytest.raises(Refused, match="was not made by this recipe"):
-        small(start=str(tiny_model)).run()
+        small(start=str(tiny_model), codec=None).run()
+    with pytest.raises(Refused, match="has its own codec"):
+        small(start=file).run()
 
 
 def test_what_is_no_codec_is_refused(small, tiny_model):

@@ -78,9 +78,11 @@ def latents(
     return Latents(numbers.view(len(pictures), *shape), pictures.captions, pictures.tags)
 
 
-def name_of(codec: torch.nn.Module, pictures: str) -> str:
-    """A file's name for a codec's weights and what tells a set of pictures from every other."""
-    return f"{of_tensors(codec.state_dict(), pictures)[:24]}.f16"
+def name_of(codec: torch.nn.Module, pictures: Gallery, told: str) -> str:
+    """A file's name for a codec's weights and a set: what is told of it, and some of its pictures from all over."""
+    some = sorted({k * len(pictures) // TOGETHER for k in range(TOGETHER)})
+    _, images = next(iter(islice(pictures.gather([some]), 1)))
+    return f"{of_tensors({**codec.state_dict(), 'pictures': images}, f'{len(pictures)} {told}')[:24]}.f16"
 
 
 def _complete(pictures: Gallery, codec: Codec, device: torch.device, part: Path, told: Callable[[int], None]) -> None:

@@ -26,8 +26,10 @@ from unnoise.data.scenes.scene import Mix
 from unnoise.data.scenes.sprites import Shelf, cut
 from unnoise.data.workers import spare
 from unnoise.networks import CODECS
+from unnoise.networks.autoencoder import Autoencoder
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.recipes._heldout import held_out
+from unnoise.recipes._started import started
 from unnoise.recipes.emoji import Emoji
 from unnoise.spacings.uniform import Uniform
 from unnoise.text._vocabulary import learn
@@ -39,6 +41,7 @@ from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
 from unnoise.weights.parts import read_part
 
+CODEC = "emoji_codec"
 PATCH = 2
 WORDS = 4096
 READ = 20_000
@@ -60,7 +63,13 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         mix=_mix(recipe),
         workers=spare(),
     )
-    model = started(recipe, device) if recipe.start else build(recipe, scenes, _codec(recipe, device), where)
+    if recipe.start and recipe.codec:
+        raise Refused("a model that is gone on from has its own codec", "leave out --codec", "codec")
+    model = (
+        started(recipe.start, recipe.size, device, Autoencoder)
+        if recipe.start
+        else build(recipe, scenes, _codec(recipe.codec or CODEC, recipe.size, device), where)
+    )
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, autocast=torch.bfloat16)
     return Run(
         subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
@@ -80,8 +89,9 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
 def encoded(recipe: Emoji, scenes: Scenes, codec: Codec, where: torch.device) -> Latents:
     """The scenes' latents, kept from run to run; on an accelerator they stay there."""
     folder = recipe.latents or home() / "cache" / "latents"
-    told = repr((len(cut(scenes.shelf).all), scenes.shelf.styles, scenes.shelf.leave, asdict(scenes.mix)))
-    file = folder / name_of(cast(nn.Module, codec), f"{told} {scenes.size} {scenes.count} {scenes.seed}")
+    things = [(s.name, s.style, s.colour, s.hints, s.tints, s.corner, s.pixels.shape) for s in cut(scenes.shelf).all]
+    told = repr((things, asdict(scenes.mix), scenes.size, scenes.count, scenes.seed))
+    file = folder / name_of(cast(nn.Module, codec), scenes, told)
     found = latents(scenes, codec, where, file)
     return found if where.type == "cpu" else found.to(where)
 
@@ -93,25 +103,6 @@ def heldout(recipe: Emoji, data: Path) -> Pictures | None:
         return tags.get("style") in recipe.styles and tags.get("group") not in recipe.leave
 
     return held_out(data, recipe.size, wanted)
-
-
-def started(recipe: Emoji, device: str) -> Model:
-    """The model the recipe goes on from, its weights float32.
-
-    Raises:
-        Refused: it is none of this recipe's, or of another size.
-    """
-    model = catalogue.load(str(recipe.start), device, "float32")
-    ours = isinstance(model.denoiser.network, DiT) and isinstance(model.conditioner, TransformerConditioner)
-    if not ours or model.codec.scale == 1:
-        raise Refused(f"the model '{recipe.start}' was not made by this recipe", "start from one that was", "start")
-    if model.description.width != recipe.size:
-        raise Refused(
-            f"the model '{recipe.start}' draws {model.description.width} pixels, the recipe {recipe.size}",
-            f"--size {model.description.width}",
-            "start",
-        )
-    return model
 
 
 def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> Model:
@@ -143,16 +134,16 @@ def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> 
     )
 
 
-def _codec(recipe: Emoji, device: str) -> Codec:
+def _codec(name: str, size: int, device: str) -> Codec:
     try:
-        path = catalogue.find(recipe.codec)
+        path = catalogue.find(name)
     except Refused as error:
         raise Refused(
             f"no codec: {error}", "train one by the recipe 'emoji_codec', or name its file", "codec"
         ) from None
-    codec = cast(Codec, read_part(path, "codec", CODECS, catalogue.place(device, "float32")))
-    if codec.scale == 1 or codec.scale * PATCH > recipe.size:
-        raise Refused(f"'{recipe.codec}' holds no codec that makes latents", "name one of emoji_codec's", "codec")
+    codec = read_part(path, "codec", CODECS, catalogue.place(device, "float32"))
+    if not isinstance(codec, Autoencoder) or codec.scale * PATCH > size:
+        raise Refused(f"'{name}' holds no codec that makes latents", "name one of emoji_codec's", "codec")
     return codec
 
 

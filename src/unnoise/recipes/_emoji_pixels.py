@@ -6,11 +6,9 @@ from pathlib import Path
 
 import torch
 
-from unnoise import catalogue
 from unnoise.core.clock import Scaled
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
-from unnoise.core.error import Refused
 from unnoise.core.model import Model
 from unnoise.core.prediction import Data
 from unnoise.core.schedule import Rectified
@@ -20,6 +18,7 @@ from unnoise.data.source import open_source
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.networks.pixels import Pixels, PixelsConfig
 from unnoise.recipes._heldout import held_out
+from unnoise.recipes._started import started
 from unnoise.recipes.emoji_pixels import EmojiPixels
 from unnoise.spacings.uniform import Uniform
 from unnoise.text._vocabulary import learn
@@ -45,7 +44,11 @@ def run(recipe: EmojiPixels, data: Path, device: str) -> Run:
     keep: Keep = lambda tags: _wanted(recipe, tags.get("style", ""), tags.get("group", ""))  # noqa: E731
     pictures = load(open_source(data), recipe.size, keep=keep)
     heldout = held_out(data, recipe.size, keep)
-    model = started(recipe, device) if recipe.start else build(recipe, pictures, torch.device(device))
+    model = (
+        started(recipe.start, recipe.size, device, Pixels)
+        if recipe.start
+        else build(recipe, pictures, torch.device(device))
+    )
     objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
     return Run(
         subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
@@ -60,24 +63,6 @@ def run(recipe: EmojiPixels, data: Path, device: str) -> Run:
         flip=0.5,
         compiled=recipe.compiled,
     )
-
-
-def started(recipe: EmojiPixels, device: str) -> Model:
-    """The model the recipe goes on from, its weights float32.
-
-    Raises:
-        Refused: it is none of this recipe's, or of another size.
-    """
-    model = catalogue.load(str(recipe.start), device, "float32")
-    if not isinstance(model.denoiser.network, DiT) or not isinstance(model.conditioner, TransformerConditioner):
-        raise Refused(f"the model '{recipe.start}' was not made by this recipe", "start from one that was", "start")
-    if model.description.width != recipe.size:
-        raise Refused(
-            f"the model '{recipe.start}' draws {model.description.width} pixels, the recipe {recipe.size}",
-            f"--size {model.description.width}",
-            "start",
-        )
-    return model
 
 
 def build(recipe: EmojiPixels, pictures: Pictures, device: torch.device) -> Model:

@@ -21,9 +21,9 @@ class Emoji:
 
     Args:
         data: The folder of emoji shards with their alpha (train-*.tar, heldout-*.tar); 'unnoise data emoji' makes them.
-        codec: The model or codec whose latents it learns, by name or file; the recipe 'emoji_codec' trains one.
+        codec: The model or codec whose latents it learns, by name or file; the shipped emoji_codec by default.
         latents: A folder to keep encoded scenes in; under UNNOISE_HOME by default.
-        start: A model to go on from, by name or file, instead of random weights.
+        start: A model to go on from, by name or file, with its codec and sizes, instead of random weights.
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
         scenes: How many scenes are drawn and encoded, in 4 KiB each.
@@ -41,7 +41,7 @@ class Emoji:
     """
 
     data: Path | None = None
-    codec: str = "emoji_codec"
+    codec: str | None = None
     latents: Path | None = None
     start: str | None = None
     styles: tuple[str, ...] = ("fluent-3d", "fluent-flat", "noto", "twemoji")

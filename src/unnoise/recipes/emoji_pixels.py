@@ -22,7 +22,7 @@ class EmojiPixels:
         data: The folder of emoji shards (train-*.tar, heldout-*.tar), as webdataset writes them.
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
-        start: A model to go on from, by name or file, instead of random weights.
+        start: A model to go on from, by name or file, with its width and depth, instead of random weights.
         size: Pixels a side.
         width: The transformer's width.
         depth: Its blocks.
