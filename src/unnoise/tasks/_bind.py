@@ -34,7 +34,8 @@ def bind(plan: Plan, model: Model, library: Library, trajectory: Trajectory, cou
     # A denoiser once for each network, and a condition once for each text, so that branches meet in one batch.
     denoisers = {(b.model, b.view): _weakened(models[b.model], b.view) for b in asked.values()}
     texts = {"prompt": plan.prompt, "negative": plan.negative, "none": ""}
-    read = {(b.model, b.words): _condition(models[b.model], texts[b.words], count) for b in asked.values()}
+    wishes = {words: Wish(text, plan.width, plan.height, plan.embedded) for words, text in texts.items()}
+    read = {(b.model, b.words): _condition(models[b.model], wishes[b.words], count) for b in asked.values()}
     bound = {n: denoisers[b.model, b.view].bind(read[b.model, b.words]) for n, b in asked.items()}
     return Guided(bound, combine.along(trajectory) if isinstance(combine, Stepped) else combine)
 
@@ -44,10 +45,10 @@ def others(guidance: str) -> tuple[str, ...]:
     return tuple(sorted({b.model for b in GUIDANCES.make(guidance).branches.values()} - {""}))
 
 
-def _condition(model: Model, prompt: str, count: int) -> Condition:
-    """What the network sees of a prompt, `count` times."""
+def _condition(model: Model, wish: Wish, count: int) -> Condition:
+    """What the network sees of a wish, `count` times."""
     with torch.no_grad():
-        one = model.conditioner(model.conditioner.prepare([Wish(prompt)]))
+        one = model.conditioner(model.conditioner.prepare([wish]))
     return one.map(lambda v: v.expand(count, *v.shape[1:]))
 
 

@@ -33,6 +33,7 @@ class Plan:
         width, height: in pixels.
         seeds: one a picture.
         upscale: how many times larger pictures become in the end.
+        embedded: the guidance that the network reads itself; None where it reads none.
     """
 
     prompt: str
@@ -45,6 +46,7 @@ class Plan:
     height: int
     seeds: tuple[int, ...]
     upscale: int = 1
+    embedded: float | None = None
 
 
 def check_text(text: str, field: str) -> str:
