@@ -87,7 +87,29 @@ def test_what_cannot_be_honoured_is_refused(model, fields, said, field):
 @pytest.mark.parametrize("model", [NONE, EMBEDDED])
 @pytest.mark.parametrize("spec", ["auto:model=weak", "perturbed:scale=1", "skip_layer:scale=1", "1"])
 def test_guidances_without_a_free_branch_suit_every_model(model, spec):
-    assert plan(model, guidance=spec).guidance == ("classifier_free:scale=1" if spec == "1" else spec)
+    own = "embedded:scale=1" if model is EMBEDDED else "classifier_free:scale=1"
+    assert plan(model, guidance=spec).guidance == (own if spec == "1" else spec)
+
+
+def test_a_number_is_what_a_network_that_reads_its_guidance_is_told():
+    default = replace(EMBEDDED, defaults={"guidance": 3.5})
+    assert plan(default).guidance == "embedded:scale=3.5"
+    assert plan(default, guidance=2).guidance == plan(default, guidance="embedded:scale=2").guidance
+    with pytest.raises(Refused, match="--guidance classifier_free:scale=2") as refusal:
+        plan(default, guidance=2, negative="dog")
+    assert refusal.value.field == "negative"
+
+
+def test_two_calls_guide_a_network_that_reads_its_guidance_only_where_they_are_asked_for_by_name():
+    made = plan(EMBEDDED, guidance="cfg:scale=2", negative="dog")
+    assert (made.guidance, made.negative) == ("classifier_free:scale=2", "dog")
+
+
+@pytest.mark.parametrize("model", [FREE, NONE])
+def test_other_networks_are_told_no_guidance(model):
+    with pytest.raises(Refused, match="reads no guidance") as refusal:
+        plan(model, guidance="embedded:scale=3")
+    assert refusal.value.field == "guidance"
 
 
 def test_a_guidance_is_kept_by_its_own_name():

@@ -1,17 +1,13 @@
 """A request against what its model can do: every default filled in, or refused with what would do. Imports no torch."""
 
-import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unnoise.core.branch import NEGATIVE, Branch
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.core.registry import fold
-from unnoise.core.sampler import branches, upward
-from unnoise.guidances import GUIDANCES
+from unnoise.core.sampler import upward
 from unnoise.samplers import SAMPLERS
 from unnoise.spacings import SPACINGS
 
@@ -33,7 +29,6 @@ class Plan:
         width, height: in pixels.
         seeds: one a picture.
         upscale: how many times larger pictures become in the end.
-        embedded: the guidance that the network reads itself; None where it reads none.
     """
 
     prompt: str
@@ -46,7 +41,6 @@ class Plan:
     height: int
     seeds: tuple[int, ...]
     upscale: int = 1
-    embedded: float | None = None
 
 
 def check_text(text: str, field: str) -> str:
@@ -103,53 +97,6 @@ def check_side(value: int | None, default: int, model: Description, field: str) 
             f"{field} {value} is no multiple of {model.multiple}, as '{model.name}' needs", f"try {near}", field
         )
     return check_number(value, model.multiple, model.largest, field)
-
-
-def check_guidance(value: str | float | None, negative: str, model: Description, sampler: str = "euler") -> str:
-    """The guidance as a spec; a bare number is classifier-free.
-
-    Raises:
-        Refused: it is unknown, not finite, has no effect, or the model cannot be guided so; or the sampler follows a
-            branch that the model has not.
-    """
-    if value is None:
-        value = model.defaults.get("guidance", 1.0 if model.guidance == "none" else 4.0)
-    spec = _scaled(str(value))
-    asked: Mapping[str, Branch] = GUIDANCES.make(spec).branches
-    followed = branches(SAMPLERS.make(sampler))
-    words = {branch.words for branch in asked.values()} | ({"negative"} if followed else set[str]())
-    if model.guidance != "free" and (negative or words != {"prompt"}):
-        what, field = ("a negative prompt", "negative") if negative else ("guidance", "guidance")
-        if followed and not negative:
-            what, field = f"the sampler '{sampler}'", "sampler"
-        raise Refused(f"the model '{model.name}' has no free branch for {what}", "leave it out", field)
-    if negative and "negative" not in words:
-        at = "at guidance 1" if spec == IDLE else f"with the guidance '{spec}'"
-        raise Refused(f"a negative prompt has no effect {at}", "raise --guidance, or leave it out", "negative")
-    if spec != IDLE and len(asked) == 1:
-        raise Refused(f"the guidance '{spec}' changes nothing", "raise its scale, or leave it out", "guidance")
-    if not negative and NEGATIVE in asked.values() and "none" in words:
-        what = f"the guidance '{spec}' turns away from a negative prompt, and there is none"
-        raise Refused(what, "give one, or take 'classifier_free'", "negative")
-    if not all(branch.pictures for branch in asked.values()):
-        what = f"the guidance '{spec}' weighs a picture, and there is none to go by"
-        raise Refused(what, "take 'classifier_free'", "guidance")
-    return spec
-
-
-IDLE = "classifier_free:scale=1"
-
-
-def _scaled(spec: str) -> str:
-    """A guidance by its own name, a bare number being a classifier-free scale."""
-    try:
-        scale = float(spec)
-    except ValueError:
-        return GUIDANCES.resolve(spec)
-    if not math.isfinite(scale):
-        raise Refused(f"guidance {spec} is no finite number", "try 4", "guidance")
-    check_number(round(abs(scale)), 0, 1000, "guidance")
-    return f"classifier_free:scale={scale:g}"
 
 
 def check_seeds(seed: int | None, count: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unnoise.core.description import Description
 from unnoise.core.event import Event
 from unnoise.tasks import _plan as check
+from unnoise.tasks._guidance import check_guidance
 from unnoise.tasks._plan import Plan
 from unnoise.tasks._start import check_start
 
@@ -67,7 +68,7 @@ class Generate:
             steps=check.check_number(steps, 1, check.MOST_STEPS, "steps"),
             sampler=sampler,
             spacing=spacing,
-            guidance=check.check_guidance(self.guidance, negative, model, sampler),
+            guidance=check_guidance(self.guidance, negative, model, sampler),
             width=width,
             height=height,
             seeds=check.check_seeds(self.seed, self.count),
