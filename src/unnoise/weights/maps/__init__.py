@@ -1,0 +1,1 @@
+"""What strangers call the tensors of our networks: one network a file."""
