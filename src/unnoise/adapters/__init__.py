@@ -1,0 +1,1 @@
+"""What is put onto a model that others trained: low-rank adapters in every dialect, embeddings, merges."""
