@@ -140,3 +140,38 @@ def test_options_are_those_given_by_name():
     assert set(options(Asked)) == {
         *("--count", "--share", "--colour", "--latents-out", "--either", "--loud", "--names", "--ages"),
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several:
+    """Take options that add up.
+
+    Args:
+        prompt: What it is.
+        part: A part; may be given again.
+        note: A note; may be given again.
+        loud: Louder.
+    """
+
+    prompt: str
+    part: tuple[str, ...] = field(default=(), metadata={"repeated": True})
+    note: tuple[str, ...] = field(default=(), metadata={"repeated": True})
+    loud: bool = False
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["x"], Several(prompt="x")),
+        (["--part", "a=1", "x", "--part", "b=2"], Several(prompt="x", part=("a=1", "b=2"))),
+        (["--part=a=1", "x", "--note", "n", "--loud"], Several(prompt="x", part=("a=1",), note=("n",), loud=True)),
+        (["--part=a", "--", "--part"], Several(prompt="--part", part=("a",))),
+    ],
+)
+def test_a_repeated_option_takes_one_word_each_time(words, wanted):
+    assert parse(Several, words, "prog") == wanted
+
+
+def test_a_repeated_option_without_a_value_is_refused():
+    with pytest.raises(Refused, match="--part needs a value"):
+        parse(Several, ["x", "--part"], "prog")

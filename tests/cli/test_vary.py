@@ -2,7 +2,7 @@
 
 import pytest
 
-from unnoise.cli._vary import MOST, Axis, axes, cells, collected
+from unnoise.cli._vary import MOST, Axis, axes, cells
 from unnoise.core.error import Refused
 from unnoise.tasks.generate import Generate
 
@@ -61,16 +61,3 @@ def test_a_grid_has_an_end():
     with pytest.raises(Refused, match="1,000,000 pictures"):
         cells(Generate(prompt="x"), tuple(Axis(n, tuple(range(1000)), ()) for n in ("steps", "seed")))
     assert len(cells(Generate(prompt="x"), (Axis("seed", tuple(range(MOST)), ()),))) == MOST
-
-
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        (["x", "--vary", "a=1", "--seed", "3", "--vary", "b=2"], ["x", "--seed", "3", "--vary", "a=1", "b=2"]),
-        (["--vary=a=1", "--", "--vary"], ["--vary", "a=1", "--", "--vary"]),
-        (["x", "--vary"], ["x", "--vary"]),
-        (["x"], ["x"]),
-    ],
-)
-def test_every_vary_counts(words, wanted):
-    assert collected(words) == wanted

@@ -50,8 +50,9 @@ METAVARS = {
 }
 """What stands for a value in the help, by the field's name, unless its metadata say; otherwise its type does.
 
-Metadata may also hold `shown`, the default that the help tells where the field's own is not what counts, and `named`,
-whether it is given by name where `UNNAMED` says otherwise.
+Metadata may also hold `shown`, the default that the help tells where the field's own is not what counts; `named`,
+whether it is given by name where `UNNAMED` says otherwise; and `repeated`, for a tuple's option that takes one value
+and may be given again.
 """
 
 
@@ -83,7 +84,7 @@ def parse(kind: type[T], args: Sequence[str], prog: str) -> T:
                 kind,
                 prog=prog,
                 description=inspect.cleandoc(kind.__doc__ or "").partition("\n\nArgs:")[0],
-                args=args,
+                args=_gathered(kind, args),
                 registry=registry,
                 config=config,
                 return_unknown_args=True,
@@ -126,6 +127,24 @@ def options(kind: type[Any]) -> dict[str, Field[Any]]:
         elif _named(field):
             found["--" + field.name.replace("_", "-")] = field
     return found
+
+
+def _gathered(kind: type[Any], args: Sequence[str]) -> list[str]:
+    """The same words with all values of each repeated option behind one name, last: else the last would be the only
+    one, and would take the words behind it for more."""
+    found = {name: list[str]() for name, field in options(kind).items() if field.metadata.get("repeated")}
+    end = args.index("--") if "--" in args else len(args)
+    rest, words = list[str](), iter(args[:end])
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name not in found:
+            rest.append(word)
+        elif (value := value if equals else next(words, None)) is not None:
+            found[name].append(value)
+        else:
+            raise Refused(f"{name} needs a value", f"write {name}=VALUE", name)
+    behind = [word for name, values in found.items() if values for word in (name, *values)]
+    return [*rest, *behind, *args[end:]]
 
 
 def _struct(info: StructTypeInfo) -> StructConstructorSpec | None:

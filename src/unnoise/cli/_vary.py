@@ -41,21 +41,6 @@ class Cell:
     task: Generate
 
 
-def collected(args: list[str]) -> list[str]:
-    """The same words with every `--vary` in one place, last: a repeated option would take the place of the first."""
-    end = args.index("--") if "--" in args else len(args)
-    rest, found = list[str](), list[str]()
-    words = iter(args[:end])
-    for word in words:
-        if word.startswith("--vary="):
-            found.append(word.removeprefix("--vary="))
-        elif word == "--vary" and (value := next(words, None)) is not None:
-            found.append(value)
-        else:
-            rest.append(word)
-    return [*rest, *(["--vary", *found] if found else []), *args[end:]]
-
-
 def axes(words: Sequence[str]) -> tuple[Axis, ...]:
     """The axes that these words name, in their order.
 

@@ -16,7 +16,7 @@ from unnoise.cli._sheet import Made, Sheet, keep
 from unnoise.cli._shelf import shelved
 from unnoise.cli._show import note
 from unnoise.cli._sources import base
-from unnoise.cli._vary import MOST, Axis, Cell, axes, cells, collected
+from unnoise.cli._vary import MOST, Axis, Cell, axes, cells
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress
 from unnoise.media.container import PIXELS
@@ -30,11 +30,13 @@ _CELL = 128
 """Pictures smaller than this are enlarged on the sheet, so that their labels fit."""
 
 
+VARY = {"metavar": "FIELD=VALUE,VALUE,...", "repeated": True}
+
 Asked: Any = make_dataclass(
     "Asked",
     [
         ("picture", WORDS),
-        ("vary", tuple[str, ...], field(default=(), metadata={"metavar": "FIELD=VALUE,VALUE,..."})),
+        ("vary", tuple[str, ...], field(default=(), metadata=VARY)),
         ("source", Source, field(default_factory=Source)),
         ("sheet", Sheet, field(default_factory=Sheet)),
         ("machine", Machine, field(default_factory=Machine)),
@@ -55,7 +57,7 @@ Args:
 
 
 def command(args: list[str]) -> int:
-    asked = parse(Asked, collected(args), "unnoise grid")
+    asked = parse(Asked, args, "unnoise grid")
     varied = axes(asked.vary)
     task, notes = _request(asked, varied)
     found, task = _with_seeds(varied, task)
