@@ -5,13 +5,12 @@ from itertools import product
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from building import drawn, reader, stirred, there_and_back
 from unnoise.core.model import Wish
 from unnoise.networks import NETWORKS
-from unnoise.networks.dit import DiT, DiTCondition, DiTConfig, patchify, still_after, unpatchify
+from unnoise.networks.dit import DiT, DiTCondition, DiTConfig, still_after
+from unnoise.nn.patch import patchify, unpatchify
 from unnoise.nn.rope import grid_angles
 
 SMALL = DiTConfig(channels=3, patch=4, width=32, depth=2, heads=2, context=16, head_channels=6)
@@ -151,16 +150,6 @@ def test_dropout_is_for_training_only():
     assert torch.equal(network(*args), network(*args))
     network.train()
     assert not torch.equal(network(*args), network(*args))
-
-
-@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
-@settings(max_examples=30, deadline=None)
-def test_patches_put_together_are_the_picture(batch, channels, patch, high, wide):
-    x = drawn(batch, channels, high * patch, wide * patch)
-    tokens = patchify(x, patch)
-    assert tokens.shape == (batch, high * wide, channels * patch**2)
-    assert torch.equal(tokens[:, wide - 1], x[:, :, :patch, (wide - 1) * patch :].flatten(1))
-    assert torch.equal(unpatchify(tokens, patch, (high, wide)), x)
 
 
 def test_words_beside_the_picture_do_not_turn():

@@ -17,6 +17,7 @@ from unnoise.core.condition import Condition, condition
 from unnoise.nn.attention import Attention, modulate
 from unnoise.nn.embed import TimeEmbedding
 from unnoise.nn.mlp import MLP
+from unnoise.nn.patch import patchify, unpatchify
 from unnoise.nn.rope import grid_angles
 from unnoise.nn.view import replaced
 from unnoise.nn.zero import zeroed
@@ -224,18 +225,6 @@ class ConvHead(nn.Module):
     def begin_as_nothing(self) -> None:
         nn.init.zeros_(self.modulation.weight)
         zeroed(self.second)
-
-
-def patchify(x: Tensor, patch: int) -> Tensor:
-    """(B, C, H, W) -> (B, H W / patch², C patch²)"""
-    x = x.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))  # (B, C, h, p, w, q)
-    return x.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
-
-
-def unpatchify(tokens: Tensor, patch: int, size: tuple[int, int]) -> Tensor:
-    """(B, h w, C patch²) and (h, w) -> (B, C, h patch, w patch)"""
-    x = tokens.unflatten(1, size).unflatten(3, (-1, patch, patch))  # (B, h, w, C, p, q)
-    return x.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
 
 
 def still_after(angles: tuple[Tensor, Tensor], extra: int) -> tuple[Tensor, Tensor]:

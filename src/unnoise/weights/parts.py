@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KEY = "unnoise-parts"
-COUNTS = ("depth", "blocks")
+COUNTS = ("depth", "blocks", "singles")
 
 Stated = Mapping[str, Any]
 
