@@ -7,6 +7,7 @@ import enlarging
 import unnoise
 from unnoise import catalogue
 from unnoise.core.error import Refused
+from unnoise.weights import shelves
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_a_model_is_found_by_name_and_by_path(home, tiny_model):
 
 
 def test_a_person_s_own_model_comes_before_the_shipped_one(home, monkeypatch):
-    monkeypatch.setattr(catalogue, "shelves", lambda: (home / "models", home))
+    monkeypatch.setattr(shelves, "shelves", lambda: (home / "models", home))
     (home / "mine.safetensors").touch()
     assert catalogue.find("mine") == home / "models" / "mine.safetensors"
     assert list(catalogue.models()) == ["cut", "mine"]
@@ -148,7 +149,7 @@ def test_an_upscaler_is_found_among_upscalers(home, tmp_path):
 
 def test_weights_are_found_under_any_name(home, tiny_model, monkeypatch):
     digest = next(iter(unnoise.describe("mine").files.values()))
-    monkeypatch.setattr(catalogue, "shelves", lambda: (home / "models",))
+    monkeypatch.setattr(shelves, "shelves", lambda: (home / "models",))
     assert catalogue.holding([digest]) == catalogue.holding([digest], "nobody") == "mine"
     (home / "models" / "again.safetensors").write_bytes(tiny_model.read_bytes())
     assert catalogue.holding([digest], "mine") == "mine" and catalogue.holding([digest]) == "again"

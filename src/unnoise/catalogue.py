@@ -1,24 +1,25 @@
 """Models by name, path or the names a person keeps; describing costs no torch, loading does."""
 
-import difflib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.resources import files
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
-from unnoise.core.home import home
 from unnoise.families import FAMILIES
 from unnoise.families._family import Family
+from unnoise.families._folder import read_source
+from unnoise.families._reading import Paths, reading
+from unnoise.families._source import Reading, Source
+from unnoise.families._strangers import stranger
 from unnoise.weights.digest import sha256
-from unnoise.weights.header import Header, read_header
 from unnoise.weights.held import Held
-from unnoise.weights.parts import held, holds
+from unnoise.weights.shelves import find as find
+from unnoise.weights.shelves import is_path as is_path
+from unnoise.weights.shelves import models as models
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,50 +29,6 @@ if TYPE_CHECKING:
     from unnoise.weights.place import Place
 
 DTYPES = ("float32", "bfloat16", "float16")
-
-
-def shelves() -> tuple[Path, ...]:
-    """The folders models are looked for in: a person's own, then what comes with the package."""
-    return (home() / "models", Path(str(files("unnoise") / "shipped")))
-
-
-def models(role: str = "") -> Iterator[str]:
-    """The names of models on the shelves; with a role, of files that hold such a part alone."""
-    seen: set[str] = set()
-    for shelf in shelves():
-        for path in sorted(shelf.glob("*.safetensors")) if shelf.is_dir() else ():
-            if path.stem not in seen and (role in held(path) if role else not held(path)):
-                seen.add(path.stem)
-                yield path.stem
-
-
-def find(name: str, role: str = "") -> Path:
-    """The file of a model, by path or by name; with a role, of such a part of one.
-
-    Raises:
-        Refused: there is none; the message says what there is.
-    """
-    if "\0" in name:
-        raise Refused("a model's name holds a NUL character", "give a name or a path", "model")
-    if is_path(name):
-        path = Path(name).expanduser()
-        if not _is_file(path):
-            what = f"there is no model file {name[:200]}"
-            raise Refused(what, "check the path, or see 'unnoise list models'", "model")
-        return path
-    for shelf in shelves():
-        if _is_file(path := shelf / f"{name}.safetensors"):
-            return path
-    known = list(models(role))
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    what = f"there is no {role or 'model'} '{name[:80]}'"
-    raise Refused(what, f"{hint}known are {', '.join(known) or 'none'}", "model")
-
-
-def is_path(name: str) -> bool:
-    """Whether a model's name is a file's."""
-    return name.endswith(".safetensors") or os.sep in name
 
 
 def holding(digests: Iterable[str], name: str = "") -> str | None:
@@ -89,39 +46,31 @@ def holding(digests: Iterable[str], name: str = "") -> str | None:
     return None
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long, or a folder that may not be looked into
-        return False
-
-
-def recognise(header: Header) -> Family:
-    """The family a file is of.
+def recognise(source: Source) -> Family:
+    """The family that a model is of.
 
     Raises:
         Refused: none knows it.
     """
+    if source.reading.family:
+        return FAMILIES[source.reading.family]
     for name in FAMILIES:
-        if FAMILIES[name].recognises(header):
+        if FAMILIES[name].recognises(source):
             return FAMILIES[name]
-    if parts := holds(header):
-        raise Refused(f"{header.path} holds {' and '.join(parts)} alone, no whole model", "name a model", "model")
-    titles = ", ".join(FAMILIES[n].title for n in FAMILIES)
-    raise Refused(f"{header.path} holds no model we know", f"known families: {titles}", "model")
+    raise stranger(source, [FAMILIES[n].title for n in FAMILIES])
 
 
-def describe(name: str) -> Description:
-    """What a model is and can do, from its header alone.
+def describe(name: str, reading: Reading | None = None) -> Description:
+    """What a model is and can do, from its headers alone.
 
     Args:
         name: a shipped name, one under UNNOISE_HOME, or a path.
+        reading: how it is read, where its files do not say.
     Raises:
         Refused: it is not there, not whole, or of no family we know.
     """
-    path = find(name)
-    header = read_header(path)
-    return replace(recognise(header).describe(header), files={path.name: sha256(path)})
+    source = read_source(find(name), reading)
+    return recognise(source).describe(source)
 
 
 def place(device: str | None = None, dtype: str | None = None) -> "Place":
@@ -149,16 +98,30 @@ def place(device: str | None = None, dtype: str | None = None) -> "Place":
     return Place(where, getattr(torch, dtype or "float32"))
 
 
-def load(name: str, device: str | None = None, dtype: str | None = None) -> "Model":
+def load(
+    name: str,
+    device: str | None = None,
+    dtype: str | None = None,
+    parts: "Mapping[str, Paths] | None" = None,
+    family: str = "",
+    ignore_keys: "Sequence[str]" = (),
+) -> "Model":
     """Read a model, ready to run.
 
     Args:
-        name: a shipped name, one under UNNOISE_HOME, or a path.
+        name: a shipped name, one under UNNOISE_HOME, or a path: of a file, or of a folder as diffusers saves it.
         device: cpu, cuda or mps; the best there is by default.
         dtype: float32 (default), bfloat16 or float16.
+        parts, family, ignore_keys: as in `reading`.
     """
-    path = find(name)
-    return recognise(read_header(path)).assemble(path, describe(name), place(device, dtype))
+    return assembled(name, place(device, dtype), reading(parts, family, ignore_keys))
+
+
+def assembled(name: str, where: "Place", reading: Reading) -> "Model":
+    """A model in a place, which may be torch's meta device."""
+    source = read_source(find(name), reading)
+    family = recognise(source)
+    return family.assemble(source, family.describe(source), where)
 
 
 def load_upscaler(name: str, device: str | None = None, dtype: str | None = None) -> "Enlarging":
@@ -180,6 +143,7 @@ class Shelf:
         models: models you hold, or the files of others, by the name requests call them.
         device, dtype: where files are loaded to.
         exact: compute every picture alone, so that it is the same in any batch on any device.
+        reading: how the files of models are read, where they do not say.
     """
 
     models: "Mapping[str, Model | str | PathLike[str]]" = field(
@@ -188,6 +152,7 @@ class Shelf:
     device: str | None = None
     dtype: str | None = None
     exact: bool = False
+    reading: Reading = field(default_factory=Reading)
     _held: Held = field(default_factory=Held, init=False, repr=False)
     _enlarging: "dict[str, Enlarging]" = field(default_factory=dict[str, "Enlarging"], init=False, repr=False)
 
@@ -203,12 +168,12 @@ class Shelf:
     def describe(self, name: str) -> Description:
         if name in self._kept:
             return self._kept[name].description
-        found = describe(self._file(name))
+        found = describe(self._file(name), self.reading)
         return replace(found, name=name) if name in self.models else found
 
     def model(self, name: str) -> "Model":
         if name not in self._kept:
-            read = load(self._file(name), self.device, self.dtype)
+            read = assembled(self._file(name), place(self.device, self.dtype), self.reading)
             self._kept[name] = read.named(name) if name in self.models else read
         return self._kept[name]
 
@@ -237,6 +202,7 @@ def library(
     device: str | None = None,
     dtype: str | None = None,
     exact: bool = False,
+    reading: Reading | None = None,
 ) -> Shelf:
     """Where tasks find their models.
 
@@ -244,5 +210,6 @@ def library(
         models: models you hold, or the files of others, by the name requests call them.
         device, dtype: where files are loaded to, as in `load`.
         exact: compute every picture alone.
+        reading: how the files of models are read, where they do not say.
     """
-    return Shelf(models or {}, device, dtype, exact)
+    return Shelf(models or {}, device, dtype, exact, reading or Reading())

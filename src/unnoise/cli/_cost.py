@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from unnoise.catalogue import DTYPES, Shelf, describe, find, recognise
+from unnoise.catalogue import DTYPES, Shelf, assembled
 from unnoise.core.condition import Condition
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
@@ -29,7 +29,6 @@ from unnoise.tasks._bind import bind
 from unnoise.tasks._plan import Plan
 from unnoise.tasks._sample import GROUP
 from unnoise.tasks._sound import finite, laid
-from unnoise.weights.header import read_header
 from unnoise.weights.place import Place
 
 META = torch.device("meta")
@@ -113,9 +112,8 @@ class Sketch:
         return self._kept[name]
 
     def _sketched(self, name: str) -> Model:
-        path = find(str(self.shelf.models.get(name, name)))
-        place = Place(META, getattr(torch, self.dtype))
-        model = recognise(read_header(path)).assemble(path, describe(str(path)), place)
+        file = str(self.shelf.models.get(name, name))
+        model = assembled(file, Place(META, getattr(torch, self.dtype)), self.shelf.reading)
         held = model.denoiser
         denoiser = Denoiser[Any](Stub(name, held.network, self.calls), held.prediction, held.clock)
         return replace(model.named(name), denoiser=denoiser)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unnoise.core.description import Description
-from unnoise.weights.header import Header
+from unnoise.families._source import Source
 
 if TYPE_CHECKING:
     from unnoise.core.model import Model
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
 class Family:
     """Args:
     title: what people call it.
-    recognises: whether a file's header is of this family.
-    describe: what the model in it is and can do, from the header alone.
+    recognises: whether what is there to read is of this family, by headers and settings alone.
+    describe: what the model is and can do, from the same.
     assemble: read the tensors and put the model together.
     """
 
     title: str
-    recognises: Callable[[Header], bool]
-    describe: Callable[[Header], Description]
-    assemble: Callable[[Path, Description, "Place"], "Model"]
+    recognises: Callable[[Source], bool]
+    describe: Callable[[Source], Description]
+    assemble: Callable[[Source, Description, "Place"], "Model"]

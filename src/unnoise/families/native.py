@@ -9,13 +9,14 @@ Tensors are named `network.*`, `codec.*` and `conditioner.*`.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.families._family import Family
-from unnoise.weights.header import Header, read_header
+from unnoise.families._source import Source
+from unnoise.weights.digest import Digests
+from unnoise.weights.header import Header
 from unnoise.weights.parts import FORMAT, build, check_counts, named, roles, settings, statement, stored_as
 
 if TYPE_CHECKING:
@@ -34,16 +35,17 @@ _KINDS: dict[str, Any] = {
 """What a file says of its model, and as what kind of JSON value; the rest of a `Description` is found out."""
 
 
-def recognises(header: Header) -> bool:
-    return "unnoise" in header.metadata
+def recognises(source: Source) -> bool:
+    return "unnoise" in source.metadata
 
 
-def describe(header: Header) -> Description:
+def describe(source: Source) -> Description:
     """What the file says of itself.
 
     Raises:
-        Refused: it was written by a newer unnoise, or its metadata are damaged.
+        Refused: it was written by a newer unnoise, its metadata are damaged, or it is told what it says itself.
     """
+    header = _header(source)
     said = roles(header)["description"]
     wrong = [name for name, kind in _KINDS.items() if name in said and not _is(said[name], kind)]
     missing = [name for name in ("width", "height", "multiple") if name not in said]
@@ -54,10 +56,27 @@ def describe(header: Header) -> Description:
     known: dict[str, Any] = {name: said[name] for name in _KINDS if name in said}
     if "classes" in known:
         known["classes"] = tuple(known["classes"])
-    return Description(name=header.path.stem, family="native", parameters=header.parameters, **known)
+    files = Digests({header.path.name: header.path})
+    return Description(name=header.path.stem, family="native", parameters=header.parameters, files=files, **known)
 
 
-def assemble(path: Path, description: Description, place: "Place") -> "Model":
+def _header(source: Source) -> Header:
+    """The header of the one file there is.
+
+    Raises:
+        Refused: there is none, or something is given that such files say themselves.
+    """
+    if source.whole is None or not recognises(source):
+        raise Refused(f"{source.path} is none of our own files", "name its family, or leave --family out", "family")
+    reading = source.reading
+    given = {"part": reading.parts, "ignore_keys": reading.ignored, "family": reading.prediction}
+    if field := next((name for name, value in given.items() if value), ""):
+        option = "--" + field.replace("_", "-")
+        raise Refused(f"{source.path} says itself all that it is", f"leave {option} out", field)
+    return source.whole.header
+
+
+def assemble(source: Source, description: Description, place: "Place") -> "Model":
     """Read the file and build its model on a device.
 
     Raises:
@@ -73,10 +92,10 @@ def assemble(path: Path, description: Description, place: "Place") -> "Model":
     from unnoise.text import CONDITIONERS
     from unnoise.weights.store import read_tensors
 
-    header = read_header(path)
+    header = _header(source)
     stated = roles(header)
     check_counts(stated, header, ("network", "codec", "conditioner"))
-    tensors = read_tensors(path)
+    tensors = read_tensors(header.path)
     vocabulary = header.metadata.get("vocabulary", "")
     condition = named(stated, "network", NETWORKS).Condition
     network = build(stated, "network", NETWORKS, tensors, place)

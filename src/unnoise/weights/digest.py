@@ -4,7 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,27 @@ def sha256(path: Path) -> str:
             known[key] = hashlib.file_digest(file, "sha256").hexdigest()
         _write(cache, known)
     return known[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Digests(Mapping[str, str]):
+    """The sha256 of files by name, each computed when it is asked for: a large file takes longer to hash than a model
+    takes to describe.
+
+    Args:
+        paths: where they lie.
+    """
+
+    paths: Mapping[str, Path]
+
+    def __getitem__(self, name: str) -> str:
+        return sha256(self.paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
 
 def of_tensors(tensors: "Mapping[str, Tensor]", more: str = "") -> str:

@@ -1,0 +1,157 @@
+"""From what is stored to modules on a device: settings, names and tensors of one network after the other.
+
+Imports torch, and so only where a model is put together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from torch import Tensor, nn
+
+from unnoise.core.error import Refused
+from unnoise.families._slots import LEFT
+from unnoise.families._source import Slot, Source, Stored, locate
+from unnoise.weights.keymap import KeyMap, some
+from unnoise.weights.maps import clip, t5
+from unnoise.weights.open import open_tensors
+from unnoise.weights.place import Place, filled
+
+M_co = TypeVar("M_co", bound=nn.Module, covariant=True)
+M = TypeVar("M", bound=nn.Module)
+
+
+class Maps(Protocol):
+    """A file of weights/maps: what strangers call one network's tensors, and how they state its settings."""
+
+    def from_diffusers(self, config: Mapping[str, Any], /) -> dict[str, Any]: ...
+    def from_original(self, shapes: Mapping[str, tuple[int, ...]], /) -> dict[str, Any]: ...
+
+
+class Configured(Protocol[M_co]):
+    """A network's class."""
+
+    Config: type[Any]
+
+    def __call__(self, config: Any, /) -> M_co: ...
+
+
+@dataclass
+class Parts:
+    """The networks of a model, each read when it is asked for.
+
+    Args:
+        source: what they are read from.
+        slots: of the family.
+        place: where they go.
+    """
+
+    source: Source
+    slots: Sequence[Slot]
+    place: Place
+    found: Mapping[str, Stored] = field(init=False)
+    _open: dict[Path, Mapping[str, Tensor]] = field(default_factory=dict[Path, Mapping[str, Tensor]], init=False)
+
+    def __post_init__(self) -> None:
+        self.found = locate(self.source, self.slots)
+        if missing := [slot for slot in self.slots if slot.needed and slot.name not in self.found]:
+            raise absent(self.source, missing)
+        _check_left(self.source, self.slots)
+
+    def config(self, name: str, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:
+        """A network's settings, by its slot's name.
+
+        Args:
+            usual: what counts where a single file does not say it.
+        """
+        stored = self.found[name]
+        return (
+            maps.from_original(stored.shapes) | usual if stored.config is None else maps.from_diffusers(stored.config)
+        )
+
+    def network(self, name: str, maps: Maps, make: Configured[M], settings: Mapping[str, Any]) -> M:
+        """A network with its tensors, by its slot's name.
+
+        Raises:
+            Refused: its settings are none that can be built, or its tensors do not fit.
+        """
+        stored, config = self.found[name], make.Config(**settings)
+        tensors = Within(self._tensors(stored.header.path), stored.prefix)
+        named = keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
+        return filled(lambda: make(config), named, "", self.place)
+
+    def _tensors(self, path: Path) -> Mapping[str, Tensor]:
+        if path not in self._open:
+            self._open[path] = open_tensors(path)
+        return self._open[path]
+
+    def _spare(self, stored: Stored, name: str) -> bool:
+        """Whether a network does without a tensor: a file without prefixes may hold some that are no network's."""
+        alone = not stored.prefix and stored.config is None and LEFT.dropped(name) is not None
+        return alone or ignored(self.source, stored.prefix + name)
+
+
+@dataclass(frozen=True)
+class Within(Mapping[str, Tensor]):
+    """The tensors of a file whose names have a prefix, by what stands behind it."""
+
+    stored: Mapping[str, Tensor]
+    prefix: str
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.stored[self.prefix + name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name[len(self.prefix) :] for name in self.stored if name.startswith(self.prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def keymap(stored: Stored, maps: Any, config: Any) -> KeyMap:
+    """The names of a network in the layout in which it is stored."""
+    if maps is t5:
+        return (t5.original if stored.config is None else t5.diffusers)(config, stored.shapes)
+    if stored.config is not None:
+        return maps.diffusers(config)
+    return clip.original(config, clip.variant_of(stored.shapes)) if maps is clip else maps.original(config)
+
+
+def ignored(source: Source, name: str) -> bool:
+    """Whether a tensor may be left over, as --ignore-keys says."""
+    return any(fnmatchcase(name, pattern) for pattern in source.reading.ignored)
+
+
+def absent(source: Source, missing: Sequence[Slot]) -> Refused:
+    """The error about parts that are nowhere."""
+    names = [f"{slot.name} ({HINTS[slot.kind]})" for slot in missing]
+    ways = " ".join(dict.fromkeys(f"--part {slot.role}=FILE" for slot in missing))
+    return Refused(f"{source.path} lacks {' and '.join(names)}", f"give what is missing with {ways}", "part")
+
+
+HINTS = {
+    "network": "the diffusion network",
+    "vae": "the autoencoder, such as ae.safetensors or a vae folder",
+    "clip": "a CLIP text encoder, such as clip_l.safetensors or a text_encoder folder",
+    "t5": "the T5 text encoder, such as t5xxl_fp16.safetensors or its folder",
+}
+
+
+def _check_left(source: Source, slots: Sequence[Slot]) -> None:
+    """See that every tensor of a single file belongs to a network, or is known to be of no use.
+
+    Raises:
+        Refused: one is not.
+    """
+    if source.whole is None or source.whole.config is not None:
+        return
+    claimed = [stored.prefix for slot in slots if (stored := source.find(slot)) is not None]
+    if "" in claimed:
+        return  # the network's own names tell
+    names = (n for n in source.whole.header.tensors if not n.startswith(tuple(claimed)))
+    left = [n for n in names if LEFT.dropped(n) is None and not ignored(source, n)]
+    if left:
+        what = f"{source.path} holds {len(left)} tensors of no use here: {some(left)}"
+        raise Refused(what, "--ignore-keys PATTERN leaves such tensors out", "ignore_keys")

@@ -1,0 +1,119 @@
+"""A description of a published model, from what its files say and else from what is usual of its kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from unnoise.core.description import Description
+from unnoise.core.error import Refused
+from unnoise.families._noising import Noising, noising
+from unnoise.families._source import Slot, Source, Stored
+from unnoise.weights.digest import Digests
+from unnoise.weights.maps import kl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """Args:
+    title: what people call models of this kind.
+    size: the side of the pictures they were trained on.
+    steps, guidance: a request's, where it does not say.
+    noising: what they were trained on.
+    guided: how they are guided.
+    patch: what a sample's sides must be multiples of.
+    """
+
+    title: str
+    size: int
+    steps: int
+    guidance: float
+    noising: Noising
+    guided: Literal["free", "embedded", "none"] = "free"
+    patch: int = 1
+
+
+def described(
+    family: str, source: Source, found: Mapping[str, Stored], slots: "tuple[Slot, ...]", usual: Usual
+) -> Description:
+    """What a model is and can do.
+
+    Args:
+        family: its file's name.
+        found: what is stored for each slot; the first is the network.
+    """
+    course, scale = course_of(source, usual), scale_of(found.get("vae"))
+    side = _side(found[slots[0].name], scale) or usual.size
+    missing = [slot.name for slot in slots if slot.name not in found]
+    facts = {"prediction": course.prediction, "layout": _layout(source), "missing": ", ".join(missing)}
+    return Description(
+        name=source.name,
+        family=family,
+        title=usual.title,
+        width=side,
+        height=side,
+        multiple=scale * usual.patch,
+        largest=4096,
+        guidance=usual.guided,
+        defaults={"steps": usual.steps, "guidance": usual.guidance, **course.defaults},
+        parameters=sum(_numbers(stored) for stored in found.values()),
+        files=Digests(files_of(source, found)),
+        facts={name: text for name, text in facts.items() if text},
+    )
+
+
+def course_of(source: Source, usual: Usual) -> Noising:
+    """How a model is sampled: as its scheduler_config.json says, its markers, or what is usual.
+
+    Raises:
+        Refused: the scheduler is none we know.
+    """
+    course = usual.noising if source.scheduler is None else noising(source.scheduler, usual.noising)
+    names = source.whole.header.tensors if source.whole else {}
+    if "ztsnr" in names:
+        course = replace(course, betas={**course.betas, "zero_terminal_snr": True}, spacing="trailing", habit="")
+    said = {"v": "v", "epsilon": "epsilon"}.get(source.metadata.get("modelspec.prediction_type", "").lower())
+    marked = "v" if "v_pred" in names else said
+    return replace(course, prediction=source.reading.prediction or marked or course.prediction)
+
+
+def scale_of(vae: Stored | None) -> int:
+    """How many pixels wide a latent's cell is; 8 where the autoencoder is not here."""
+    if vae is None:
+        return 8
+    sizes = kl.from_diffusers(vae.config) if vae.config is not None else kl.from_original(vae.shapes)
+    return 2 ** (len(sizes["widths"]) - 1)
+
+
+def files_of(source: Source, found: Mapping[str, Stored]) -> dict[str, Path]:
+    """Every file of weights with a part in the model, by what it is called."""
+    files = dict[str, Path]()
+    for stored in found.values():
+        for path in stored.header.files:
+            inside = source.whole is None and path.is_relative_to(source.path)
+            files[path.relative_to(source.path).as_posix() if inside else path.name] = path
+    return files
+
+
+def _side(network: Stored, scale: int) -> int:
+    """The side that a network's config names, in pixels; 0 where it names none."""
+    side: Any = (network.config or {}).get("sample_size", 0)
+    if side is None or isinstance(side, list):  # two sides, or none in particular
+        return 0
+    if type(side) is not int or not 0 <= side <= 2**16:
+        raise Refused(
+            f"config.json has sample_size = {str(side)[:60]!r}", "only a whole number can be read here", "model"
+        )
+    return side * scale
+
+
+def _numbers(stored: Stored) -> int:
+    from math import prod
+
+    return sum(prod(shape) for shape in stored.shapes.values())
+
+
+def _layout(source: Source) -> str:
+    if source.whole is None:
+        return "diffusers folder" if source.index else "folder of one network"
+    return "single file" if source.whole.header.kind == "safetensors" else f"single file, {source.whole.header.kind}"
