@@ -57,6 +57,9 @@ _WRAPPED = re.compile(r"(?:base_model\.model\.)+")
 """What PEFT puts before, or after, a part's name."""
 
 SUFFIXES: tuple[tuple[str, str], ...] = (
+    (r"\.(?:oft|boft)_[\w.]+|\.oft_diag", "OFT"),
+    (r"\.[ab][12]\.weight", "GLoRA"),
+    (r"\.lora_embedding_[AB](?:\.[^.]+)?", "an embedding's LoRA"),
     (r"\.lora_(?:down|A)(?:\.[^.]+)?\.weight", "down"),
     (r"\.lora_(?:up|B)(?:\.[^.]+)?\.weight", "up"),
     (r"\.lora_(?:up|B)(?:\.[^.]+)?\.bias", "bias"),
@@ -68,13 +71,10 @@ SUFFIXES: tuple[tuple[str, str], ...] = (
     (r"\.alpha", "alpha"),
     (r"\.scale", "scale"),
     (r"\.dora_scale", "dora_scale"),
-    (r"\.lora_magnitude_vector(?:\.[^.]+)?", "magnitude"),
+    (r"\.lora_magnitude_vector(?:\.[^.]+){0,2}", "magnitude"),
     (r"\.(hada_w[12]_[ab]|hada_t[12]|lokr_w[12](?:_[ab])?|lokr_t2|diff|diff_b|w_norm|b_norm|on_input|weight)", r"\1"),
-    (r"\.(?:oft|boft)_[\w.]+|\.oft_diag", "OFT"),
-    (r"\.[ab][12]\.weight", "GLoRA"),
-    (r"\.lora_embedding_[AB](?:\.[^.]+)?", "an embedding's LoRA"),
 )
-"""What a tensor is. `weight` is IA3's, beside `on_input`; the last three are known by name and not built."""
+"""What a tensor is. `weight` is IA3's, beside `on_input`; the first three are known by name and not built."""
 
 UNBUILT = ("OFT", "GLoRA", "an embedding's LoRA")
 

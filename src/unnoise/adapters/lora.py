@@ -1,20 +1,20 @@
 """An adapter's file, read: what it does to which layers, in its own words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, isfinite
 
 from unnoise.adapters.alphas import alphas
 from unnoise.adapters.dialects import understood
 from unnoise.adapters.meant import meant_for
-from unnoise.adapters.pieces import Piece, Slots, Where, pieces
+from unnoise.adapters.pieces import Piece, Where, pieces
 from unnoise.core.error import Refused
 from unnoise.weights.digest import sha256
 from unnoise.weights.header import read_header
 from unnoise.weights.keymap import some
-from unnoise.weights.store import read_tensors as open_tensors
+from unnoise.weights.open import open_tensors
 
 
 @dataclass(frozen=True)
@@ -43,29 +43,42 @@ def read(path: Path, name: str = "") -> Adapter:
         Refused: the file is damaged, holds no adapter, or a kind that is not built.
     """
     header = read_header(path)
-    stated = alphas(header.metadata, path)
+    found, stated = layers(header.tensors, path), alphas(header.metadata, path)
     tensors = open_tensors(path)
-    found = [each for where, slots in layers(tensors, path).items() for each in pieces(where, slots, stated(where))]
-    return Adapter(name or path.stem, found, meant_for(tensors, header.metadata), {path.name: sha256(path)})
+    made = [
+        piece
+        for where, slots in found.items()
+        for piece in pieces(where, {slot: _sound(tensors, each, path) for slot, each in slots.items()}, stated(where))
+    ]
+    return Adapter(name or path.stem, made, meant_for(header.shapes, header.metadata), {path.name: sha256(path)})
 
 
-def layers(tensors: Mapping[str, Tensor], path: Path) -> dict[Where, Slots]:
-    """The tensors of each layer, by what they are to it.
+def layers(names: Iterable[str], path: Path) -> dict[Where, dict[str, str]]:
+    """The tensors of each layer: what each is to it -> its name.
 
     Raises:
-        Refused: some are in no dialect, or two are the same.
+        Refused: some are in no dialect, two are the same, or they are no adapter's.
     """
-    found: dict[Where, Slots] = {}
+    found: dict[Where, dict[str, str]] = {}
     unknown: list[str] = []
-    for name, tensor in tensors.items():
+    for name in names:
         if (key := understood(name)) is None:
             unknown.append(name)
             continue
         slots = found.setdefault(Where(key.part, key.layer, key.spelling), {})
         if key.slot in slots:
-            raise Refused(f"{path} has {name} twice, under another name", "the file is damaged", "lora")
-        slots[key.slot] = tensor
+            raise Refused(f"{path} has {name} twice, once as {slots[key.slot]}", "the file is damaged", "lora")
+        slots[key.slot] = name
+    unknown += [slots["weight"] for slots in found.values() if "weight" in slots and "on_input" not in slots]
     if unknown or not found:
-        what = f"{path} holds {some(unknown)}" if unknown else f"{path} holds no tensors"
-        raise Refused(f"{what}: no adapter that we know", "a LoRA, LoHa, LoKr, DoRA, IA3 or difference will do", "lora")
+        what = f"{path} holds {some(unknown)}, which no adapter has" if unknown else f"{path} holds no tensors"
+        raise Refused(what, "name a file with a LoRA, LoHa, LoKr, DoRA, IA3 or difference", "lora")
     return found
+
+
+def _sound(tensors: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
+    """A tensor of its own, whatever becomes of the file, whose numbers are numbers."""
+    tensor = tensors[name].clone()
+    if tensor.is_floating_point() and not isfinite(tensor.float()).all():
+        raise Refused(f"{path}: tensor {name!r} holds numbers that are not finite", "the file is damaged", "lora")
+    return tensor

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 _STATED = (
     (r"sdxl|stable-diffusion-xl", "SDXL"),
@@ -20,20 +19,14 @@ _WIDTHS = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "SDXL", 
 _CONTEXT = re.compile(r"attn2[._](?:processor\.)?to_k.*(?:down|lora_A).*weight$")
 
 
-def meant_for(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
-    """A title for people; empty where nothing tells.
-
-    Args:
-        tensors: name -> anything with a shape.
-    """
+def meant_for(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> str:
+    """A title for people; empty where nothing tells."""
     said = " ".join(metadata.get(k, "") for k in ("modelspec.architecture", "ss_base_model_version")).lower()
     for pattern, title in _STATED:
         if re.search(pattern, said):
             return title
     for pattern, title in _NAMED:
-        if any(re.search(pattern, name) for name in tensors):
+        if any(re.search(pattern, name) for name in shapes):
             return title
-    widths = {
-        tuple(value.shape)[1] for name, value in tensors.items() if _CONTEXT.search(name) and len(value.shape) > 1
-    }
+    widths = {shape[1] for name, shape in shapes.items() if _CONTEXT.search(name) and len(shape) > 1}
     return _WIDTHS.get(widths.pop(), "") if len(widths) == 1 else ""
