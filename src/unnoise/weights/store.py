@@ -3,36 +3,27 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from unnoise.core.error import Refused
 from unnoise.media.atomic import staged
-from unnoise.weights.header import read_header
+from unnoise.weights.open import open_tensors
+from unnoise.weights.place import finite
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a safetensors file, on the CPU, as stored.
+    """Every tensor of a file, on the CPU, as stored; `open_tensors` gives them as they are asked for.
 
     Raises:
         Refused: the file is not whole, or holds a number that is not finite.
     """
-    read_header(path)
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise Refused(f"cannot read {path}", str(error)[:200], "model") from None
+    tensors = dict(open_tensors(path))
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not _finite(tensor):
+        if not finite(tensor):
             raise Refused(f"{path}: tensor {name!r} holds numbers that are not finite", "the file is damaged", "model")
     return tensors
-
-
-def _finite(tensor: Tensor) -> bool:
-    wide = tensor if tensor.element_size() > 1 else tensor.float()  # torch cannot look at a float8
-    return bool(torch.isfinite(wide).all())
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
