@@ -105,7 +105,7 @@ def in_a_step(out: Path) -> Callable[[], None]:
     """Die when half of the optimizers have stepped."""
 
     def work() -> None:
-        whole, seen = optimizers.torch.optim.Muon.step, 0
+        whole, seen = optimizers.Muon.step, 0
 
         def step(self: object, *arguments: object) -> object:
             nonlocal seen
@@ -114,7 +114,7 @@ def in_a_step(out: Path) -> Callable[[], None]:
                 die()
             return whole(self, *arguments)
 
-        optimizers.torch.optim.Muon.step = step
+        optimizers.Muon.step = step
         train(out, resume=True)
 
     return work

@@ -23,6 +23,7 @@ from unnoise.train.event import Event, Heldout, Logged, Preflight, Previewed, Sa
 from unnoise.train.fit import fit
 from unnoise.train.log import read as read_log
 from unnoise.train.loop import Report
+from unnoise.train.muon import Muon
 from unnoise.train.run import Every, Run
 from unnoise.train.sheets import preview
 from unnoise.train.snapshot import every
@@ -170,14 +171,14 @@ def test_a_signal_saves_and_stops(tmp_path: Path, number: signal.Signals) -> Non
 
 def test_an_interrupt_in_a_step_leaves_the_newest_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run()
-    whole, seen = torch.optim.Muon.step, iter(range(100))
+    whole, seen = Muon.step, iter(range(100))
 
-    def step(self: torch.optim.Muon) -> None:
+    def step(self: Muon) -> None:
         if next(seen) == 4:
             raise KeyboardInterrupt
         whole(self)
 
-    monkeypatch.setattr(torch.optim.Muon, "step", step)
+    monkeypatch.setattr(Muon, "step", step)
     with pytest.raises(KeyboardInterrupt):
         list(fit(made, tmp_path))
     assert every(tmp_path / "snapshots")[-1].step == 3

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.core.error import Refused
+from unnoise.train.muon import Muon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +68,7 @@ class Together:
         left = [p for p in self.parameters if id(p) not in taken]
         self.optimizers: list[torch.optim.Optimizer] = [_adamw(left, settings)]
         if muon:
-            self.optimizers.append(
-                torch.optim.Muon(muon, settings.muon, settings.decay, adjust_lr_fn="match_rms_adamw")
-            )
+            self.optimizers.append(Muon(muon, settings.muon, settings.decay))
         self.rates = [[group["lr"] for group in o.param_groups] for o in self.optimizers]
 
     def step(self, factor: float) -> Tensor:

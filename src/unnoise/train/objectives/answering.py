@@ -10,6 +10,7 @@ from torch import Tensor
 from unnoise.data.augment import Augment
 from unnoise.networks.witness import Witness
 from unnoise.train.objective import Example, Loss
+from unnoise.train.precision import computing
 
 UNASKED = -1
 
@@ -19,7 +20,8 @@ class Answering:
     """Args:
     witness: what is trained.
     augment: how pictures are varied; None for not at all. No more than leaves every answer right.
-    autocast: the floating-point type it computes in, its weights staying float32; None for theirs.
+    autocast: the floating-point type it computes in where the machine is quick in it, its weights staying
+        float32; None for theirs.
     """
 
     witness: Witness
@@ -32,7 +34,7 @@ class Answering:
 
     def __call__(self, example: Example) -> Iterator[Loss]:
         data = self.augment(example.data, example.random) if self.augment else example.data
-        with torch.autocast(data.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None):
+        with computing(data, self.autocast):
             told = self.witness(data)
         answers: Mapping[str, Tensor] = example.tokens
         losses = {name: error(logits, answers[name].to(logits.device)) for name, logits in told.items()}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from unnoise.networks.autoencoder import Autoencoder
 from unnoise.nn.conv import channels_last
 from unnoise.train.objective import Example, Loss
+from unnoise.train.precision import computing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class Coding:
     jitter: the largest deviation of the noise on latents, whose own is one; each picture gets one up to it.
     crop: the side of a random crop of each picture, a multiple of the codec's scale; 0 for the whole.
     critic, critic_weight: the patch critic and what its opinion counts; None for none.
-    autocast: the floating-point type it computes in, its weights staying float32; None for theirs.
+    autocast: the floating-point type it computes in where the machine is quick in it, its weights staying
+        float32; None for theirs.
     """
 
     codec: Autoencoder
@@ -48,7 +50,7 @@ class Coding:
         cells = (len(data), self.codec.channels, *(side // self.codec.scale for side in data.shape[2:]))
         noise = torch.randn(cells, generator=random, device=random.device)
         spread = torch.rand((len(data), 1, 1, 1), generator=random, device=random.device)
-        with self._precision(data):
+        with computing(data, self.autocast):
             made = self.codec(data, (noise * spread * self.jitter).to(data))
         error = self.errors(made.float(), data)
         loss = error.mean()
@@ -82,11 +84,8 @@ class Coding:
 
     def _opinion(self, critic: "Critic", seen: Tensor, frozen: bool = False) -> Tensor:
         critic.requires_grad_(not frozen)
-        with self._precision(seen):
+        with computing(seen, self.autocast):
             return critic(seen).float()
-
-    def _precision(self, x: Tensor) -> torch.autocast:
-        return torch.autocast(x.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None)
 
 
 class Critic(nn.Module):

@@ -17,6 +17,7 @@ from unnoise.data.augment import Augment
 from unnoise.networks.eye import Eye, direction
 from unnoise.text.transformer import Tokens, TransformerConditioner
 from unnoise.train.objective import Example, Loss
+from unnoise.train.precision import computing
 
 LARGEST = 100.0
 """How much an angle counts at most, as in CLIP: more would make training unstable."""
@@ -34,7 +35,8 @@ class Contrastive:
     """Args:
     eye, text: what is trained.
     augment: how pictures are varied; None for not at all.
-    autocast: the floating-point type they compute in, their weights staying float32; None for theirs.
+    autocast: the floating-point type they compute in, their weights staying float32, where the machine is quick
+        in it; None for theirs.
     """
 
     eye: Eye
@@ -49,7 +51,7 @@ class Contrastive:
     def __call__(self, example: Example) -> Iterator[Loss]:
         named: Named = example.tokens
         data = self.augment(example.data, example.random) if self.augment else example.data
-        with torch.autocast(data.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None):
+        with computing(data, self.autocast):
             pictures, words = self.eye(data), self.words(named.tokens)
         scores = self.scores(pictures, words)
         things = named.things.to(scores.device)

@@ -13,6 +13,7 @@ from unnoise.core.level import Level
 from unnoise.core.model import Conditioner, Model
 from unnoise.core.schedule import Schedule
 from unnoise.train.objective import Example, Loss
+from unnoise.train.precision import computing
 from unnoise.train.times import Times, UniformTimes
 from unnoise.train.weighting import Plain, Weighting
 
@@ -24,7 +25,8 @@ class Denoising:
     schedule: where levels lie.
     times: how they are drawn.
     weighting: how much each counts.
-    autocast: the floating-point type the network computes in, its weights staying float32; None for theirs.
+    autocast: the floating-point type the network computes in where the machine is quick in it, its weights staying
+        float32; None for theirs.
     """
 
     denoiser: Denoiser[Any]
@@ -56,8 +58,6 @@ class Denoising:
         return error.flatten(1).mean(1), level
 
     def _output(self, x: Tensor, level: Level, tokens: Any) -> Tensor:
-        if self.autocast is None:
-            return self.denoiser.output(x, level, self.conditioner(tokens))
-        with torch.autocast(x.device.type, self.autocast):
+        with computing(x, self.autocast):
             condition: Condition = self.conditioner(tokens)
             return self.denoiser.output(x, level, condition)

@@ -16,6 +16,7 @@ from unnoise.data.degradations import Degradations
 from unnoise.networks.upscaler import Upscaler
 from unnoise.train.objective import Example, Loss
 from unnoise.train.objectives.codec import haar
+from unnoise.train.precision import computing
 
 SMOOTH = 0.004
 """Where the error turns from a square into an absolute value: half a level of 8 bits, in media of [-1, 1]."""
@@ -30,7 +31,8 @@ class Upscaling:
     levels: of the wavelet transform.
     crop: the side of a random crop of each batch, a multiple of the scale; 0 for the whole.
     tint: how often a picture is laid in colour.
-    autocast: the floating-point type it computes in, its weights staying float32; None for theirs.
+    autocast: the floating-point type it computes in where the machine is quick in it, its weights staying
+        float32; None for theirs.
     """
 
     upscaler: Upscaler
@@ -49,7 +51,7 @@ class Upscaling:
         random = example.random
         data = tinted(cropped(example.data, self.crop, self.upscaler.scale, random), self.tint, random)
         small = self.degradations(data, self.upscaler.scale, random)
-        with torch.autocast(data.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None):
+        with computing(data, self.autocast):
             made = self.upscaler(small)
         error = self.errors(made.float(), data)
         yield Loss("model", error.mean(), {"error": error.detach()})
