@@ -1,0 +1,264 @@
+"""The convolutional variational autoencoder of latent diffusion (Rombach et al. 2022, section 3.1), with 4 channels in
+SD 1, SD 2 and SDXL and 16 in SD 3 and Flux.
+
+It gives each latent a mean and a variance. What is diffused is the mean, shifted and scaled to about unit variance: a
+codec that answers the same every time. `moments` has both, for whoever wants to draw. Modules have diffusers' names.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unnoise.core.error import Refused
+from unnoise.core.tile import tiles
+from unnoise.networks._looks import LOOKS
+from unnoise.nn.attention import attend
+from unnoise.nn.conv import channels_last, double
+from unnoise.nn.sampled import Normed, Sampled, plain
+
+CROP, EDGE = 8, 2
+"""The side of the crops on which a large picture's norms are measured, and what of it does not count, in cells. Many
+small crops stand for a picture better than few large ones: by several times, on random weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderKLConfig:
+    """Args:
+    channels: of the latent.
+    media: of the picture.
+    widths: of each level, every one half the size of the one before.
+    blocks: residual blocks a level; the way up has one more.
+    groups: of the norms.
+    attention: whether cells look at each other where they are fewest.
+    quant, post_quant: whether a 1 x 1 convolution stands behind the encoder, and before the decoder.
+    scaling, shift: the sample is (latent - shift) x scaling.
+    mean, std: of each channel, where they were measured: then shift by the mean, and scale by scaling / std.
+    look: whose latents they are, for previews (`sd1`, `sdxl`, `sd3` or `flux`); nothing is grey.
+    tile: the longest side, in cells, that is decoded at once; larger ones go in tiles of as many.
+    """
+
+    channels: int = 4
+    media: int = 3
+    widths: tuple[int, ...] = (128, 256, 512, 512)
+    blocks: int = 2
+    groups: int = 32
+    attention: bool = True
+    quant: bool = True
+    post_quant: bool = True
+    scaling: float = 0.18215
+    shift: float = 0.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    look: str = ""
+    tile: int = 192
+
+
+class AutoencoderKL(nn.Module):
+    """Media (B, media, H, W) in [-1, 1] <-> samples (B, channels, H / scale, W / scale), H and W multiples of scale."""
+
+    Config = AutoencoderKLConfig
+
+    def __init__(self, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        c = config
+        if {len(c.mean), len(c.std)} - {0, c.channels} or len(c.mean) != len(c.std) or not all((c.scaling, *c.std)):
+            raise Refused("a latent's mean and deviation are one a channel, and its scale is not 0", field="codec")
+        if any(width % c.groups for width in c.widths):
+            raise Refused(f"{c.groups} groups do not divide the widths {c.widths}", "the file is damaged", "codec")
+        self.config, self.channels = c, c.channels
+        self.scale = 2 ** (len(c.widths) - 1)
+        self.encoder, self.decoder = Encoder(c), Decoder(c)
+        self.quant_conv = nn.Conv2d(2 * c.channels, 2 * c.channels, 1) if c.quant else None
+        self.post_quant_conv = nn.Conv2d(c.channels, c.channels, 1) if c.post_quant else None
+
+    def moments(self, media: Tensor) -> tuple[Tensor, Tensor]:
+        """The latents' mean and standard deviation, as samples, (B, channels, H / scale, W / scale) each."""
+        found = self.encoder(channels_last(media))
+        found = found if self.quant_conv is None else self.quant_conv(found)
+        mean, log_variance = found.chunk(2, 1)
+        shift, scaling = self._statistics(media)
+        return (mean - shift) * scaling, torch.exp(log_variance.clamp(-30, 20) / 2) * scaling
+
+    def encode(self, media: Tensor) -> Tensor:
+        return self.moments(media)[0]
+
+    def decode(self, sample: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, media, scale h, scale w); beyond `tile` cells a side, in tiles."""
+        shift, scaling = self._statistics(sample)
+        latent = channels_last(sample / scaling + shift)
+        latent = latent if self.post_quant_conv is None else self.post_quant_conv(latent)
+        inner = self.decoder.inner(latent)
+        if max(sample.shape[2:]) <= self.config.tile:
+            return self.decoder.outer(inner)
+        return torch.cat([self._in_tiles(one) for one in inner.split(1)])
+
+    def preview(self, sample: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, 3, h, w), by the linear map that others fitted to this kind of latents."""
+        weight, bias = LOOKS.get(self.config.look, ((), ()))
+        if len(weight) != self.channels:
+            return sample.mean(1, keepdim=True).expand(-1, 3, -1, -1).clamp(-1, 1)
+        matrix, offset = sample.new_tensor(weight), sample.new_tensor(bias)
+        return (torch.einsum("bchw,cr->brhw", sample, matrix) + offset[:, None, None]).clamp(-1, 1)
+
+    def _statistics(self, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        c = self.config
+        if not c.mean:
+            return c.shift, c.scaling
+        shift, deviation = (like.new_tensor(values)[:, None, None] for values in (c.mean, c.std))
+        return shift, c.scaling / deviation
+
+    def _in_tiles(self, inner: Tensor) -> Tensor:
+        """The outer part of one picture, tile by tile. What all cells say to each other was said before; the norms are
+        measured on as many crops of the picture as a tile has room for, and so are the same for all tiles."""
+        norms = Sampled(CROP, EDGE)
+        self.decoder.outer(norms.crops(inner, max(1, self.config.tile**2 // CROP**2)), norms.measured)
+        height, width = inner.shape[2:]
+        whole = inner.new_empty(1, self.config.media, height * self.scale, width * self.scale)
+        side = max(self.config.tile - 2 * self.decoder.reach, 1)
+        for tile in tiles(height, width, side, self.decoder.reach):
+            tile.put(self.decoder.outer(tile.of(inner), norms.held), whole, self.scale)
+        return whole
+
+
+class Encoder(nn.Module):
+    """Levels of residual blocks, each level half the size of the one before."""
+
+    def __init__(self, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        widths, last = config.widths, config.widths[-1]
+        self.conv_in = nn.Conv2d(config.media, widths[0], 3, padding=1)
+        self.down_blocks = nn.ModuleList(
+            Level(widths[max(0, i - 1)], width, config.blocks, config.groups, down=i < len(widths) - 1)
+            for i, width in enumerate(widths)
+        )
+        self.mid_block = Middle(last, config)
+        self.conv_norm_out = nn.GroupNorm(config.groups, last, 1e-6)
+        self.conv_out = nn.Conv2d(last, 2 * config.channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, media, H, W) -> (B, 2 channels, H / scale, W / scale)"""
+        x = self.conv_in(x)
+        for level in self.down_blocks:
+            x = level(x)
+        return self.conv_out(nn.functional.silu(self.conv_norm_out(self.mid_block(x))))
+
+
+class Decoder(nn.Module):
+    """The way back."""
+
+    def __init__(self, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        widths = config.widths[::-1]
+        self.conv_in = nn.Conv2d(config.channels, widths[0], 3, padding=1)
+        self.mid_block = Middle(widths[0], config)
+        self.up_blocks = nn.ModuleList(
+            Level(widths[max(0, i - 1)], width, config.blocks + 1, config.groups, up=i < len(widths) - 1)
+            for i, width in enumerate(widths)
+        )
+        self.conv_norm_out = nn.GroupNorm(config.groups, widths[-1], 1e-6)
+        self.conv_out = nn.Conv2d(widths[-1], config.media, 3, padding=1)
+        # Of the outer part: in cells, how far its convolutions see, all together.
+        steps = ((2 * config.blocks + 2.5) / 2**i for i in range(len(widths)))
+        self.reach = math.ceil(sum(steps) + 0.5 ** len(widths))
+
+    def inner(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, width, h, w): what is done at the latent's own size."""
+        return self.mid_block(self.conv_in(x))
+
+    def outer(self, x: Tensor, normed: Normed = plain) -> Tensor:
+        """(B, width, h, w) -> (B, media, scale h, scale w): what grows, and sees no farther than convolutions do."""
+        for level in self.up_blocks:
+            x = level(x, normed)
+        return self.conv_out(nn.functional.silu(normed(self.conv_norm_out, x)))
+
+
+class Level(nn.Module):
+    """Residual blocks and, at their end, a step down or up."""
+
+    def __init__(self, before: int, width: int, blocks: int, groups: int, down: bool = False, up: bool = False) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(Residual(width if i else before, width, groups) for i in range(blocks))
+        self.downsamplers = nn.ModuleList([Down(width)] if down else [])
+        self.upsamplers = nn.ModuleList([Up(width)] if up else [])
+
+    def forward(self, x: Tensor, normed: Normed = plain) -> Tensor:
+        for block in self.resnets:
+            x = block(x, normed)
+        for step in (*self.downsamplers, *self.upsamplers):
+            x = step(x)
+        return x
+
+
+class Middle(nn.Module):
+    """Where cells are fewest: two residual blocks, and between them all cells look at each other."""
+
+    def __init__(self, width: int, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(Residual(width, width, config.groups) for _ in range(2))
+        self.attentions = nn.ModuleList([Attention(width, config.groups)] if config.attention else [])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in (self.resnets[0], *self.attentions, self.resnets[1]):
+            x = layer(x)
+        return x
+
+
+class Residual(nn.Module):
+    """Two convolutions, each behind a norm, beside the way straight on."""
+
+    def __init__(self, before: int, width: int, groups: int) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, before, 1e-6)
+        self.conv1 = nn.Conv2d(before, width, 3, padding=1)
+        self.norm2 = nn.GroupNorm(groups, width, 1e-6)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv_shortcut = nn.Conv2d(before, width, 1) if before != width else None
+
+    def forward(self, x: Tensor, normed: Normed = plain) -> Tensor:
+        inner = self.conv1(nn.functional.silu(normed(self.norm1, x)))
+        straight = x if self.conv_shortcut is None else self.conv_shortcut(x)
+        return straight + self.conv2(nn.functional.silu(normed(self.norm2, inner)))
+
+
+class Attention(nn.Module):
+    """One head over all cells, beside the way straight on."""
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.group_norm = nn.GroupNorm(groups, width, 1e-6)
+        self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in range(3))
+        self.to_out = nn.Sequential(nn.Linear(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, h, w) -> the same shape"""
+        cells = self.group_norm(x).flatten(2).transpose(1, 2)  # (B, h w, width)
+        query, key, value = (layer(cells)[:, None] for layer in (self.to_q, self.to_k, self.to_v))
+        found = self.to_out(attend(query, key, value)[:, 0])
+        return x + found.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class Down(nn.Module):
+    """A picture at half its size; what lies beyond its right and lower edge is black."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(nn.functional.pad(x, (0, 1, 0, 1)))
+
+
+class Up(nn.Module):
+    """A picture at twice its size."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(double(x))
+
+
+codec = AutoencoderKL
