@@ -10,6 +10,7 @@ from unnoise.core.branch import View
 from unnoise.core.error import Refused
 from unnoise.networks import NETWORKS
 from unnoise.networks.flux import Flux, FluxCondition, FluxConfig
+from unnoise.nn.rope import axis_turns
 
 DEV = FluxConfig(channels=4, width=32, heads=2, depth=2, singles=2, context=12, pooled=8, axes=(4, 4, 8))
 KINDS = {"dev": DEV, "schnell": replace(DEV, guidance=False)}
@@ -138,10 +139,17 @@ def test_perturbed_cells_of_a_network_of_one_block_see_the_text_and_not_each_oth
 @torch.no_grad()
 def test_in_float16_what_grew_too_large_stays_a_number():
     network = made(DEV).half()
-    for block in network.single_blocks:
-        block.linear2.bias.fill_(6e4)
-        block.modulation.lin.bias[-32:].fill_(30)
-    assert network(drawn(2, 4, 8, 8).half(), TIME, said(DEV).to(torch.float16)).isfinite().all()
+    turns = axis_turns((1, 2, 2), DEV.axes, 5, DEV.period, torch.device("cpu"))
+    text, cells, vector = drawn(2, 5, 32).half(), drawn(2, 4, 32).half(), drawn(2, 32).half()
+    double, single = network.double_blocks[0], network.single_blocks[0]
+    double.txt_mlp[2].bias.fill_(6e4)
+    double.txt_mod.lin.bias[-32:].fill_(30)
+    single.linear2.bias.fill_(6e4)
+    single.modulation.lin.bias[-32:].fill_(30)
+    text = double(text, cells, vector, turns, None)[0]
+    tokens = single(torch.cat([text, cells], 1), 5, vector, turns, None)
+    for found in (text, tokens):
+        assert found.dtype == torch.float16 and found.isfinite().all() and found.abs().max() == 65504
 
 
 def test_it_is_built_without_memory_and_the_folder_knows_it():

@@ -18,6 +18,7 @@ from unnoise.nn.attention import modulate
 from unnoise.nn.embed import sinusoidal
 from unnoise.nn.half import bounded
 from unnoise.nn.joint import Heads, attend_together, blind_cells, split, text_seen
+from unnoise.nn.native import Linear, native
 from unnoise.nn.patch import patchify, unpatchify
 from unnoise.nn.rope import axis_turns
 from unnoise.nn.view import replaced
@@ -81,8 +82,8 @@ class Flux(nn.Module):
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.img_in = nn.Linear(c.channels * c.patch**2, c.width)
-        self.txt_in = nn.Linear(c.context, c.width)
+        self.img_in = Linear(c.channels * c.patch**2, c.width)
+        self.txt_in = Linear(c.context, c.width)
         self.time_in = Embedder(FREQUENCIES, c.width)
         self.vector_in = Embedder(c.pooled, c.width)
         self.guidance_in = Embedder(FREQUENCIES, c.width) if c.guidance else None
@@ -116,9 +117,10 @@ class Flux(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, condition: FluxCondition) -> Tensor:
         c, size = self.config, (x.shape[2] // self.config.patch, x.shape[3] // self.config.patch)
+        given, x = x.dtype, x.to(native(x.device.type, x.dtype))
         vector = self._vector(time, condition, x.dtype)
         cells = self.img_in(patchify(x, c.patch))  # (B, N, D)
-        text = self.txt_in(condition.context)  # (B, L, D)
+        text = self.txt_in(condition.context.to(x.dtype))  # (B, L, D)
         length = text.shape[1]
         seen = text_seen(condition.mask, cells.shape[1])
         turns = axis_turns((1, *size), c.axes, length, c.period, x.device)
@@ -127,7 +129,7 @@ class Flux(nn.Module):
         tokens = torch.cat([text, cells], 1)  # (B, L + N, D)
         for block in self.single_blocks:
             tokens = block(tokens, length, vector, turns, seen)
-        return unpatchify(self.final_layer(tokens[:, length:], vector), c.patch, size)
+        return unpatchify(self.final_layer(tokens[:, length:], vector), c.patch, size).to(given)
 
     def _vector(self, time: Tensor, condition: FluxCondition, dtype: torch.dtype) -> Tensor:
         """Time, guidance and the whole text as one vector (B, D)."""
@@ -137,7 +139,7 @@ class Flux(nn.Module):
             raise Refused("the condition does not suit this Flux", f"it reads {wants}", "guidance")
         if self.guidance_in is not None and condition.guidance is not None:
             vector = vector + self.guidance_in(sinusoidal(1000 * condition.guidance.float(), FREQUENCIES).to(dtype))
-        return vector + self.vector_in(condition.pooled)
+        return vector + self.vector_in(condition.pooled.to(dtype))
 
 
 class DoubleBlock(nn.Module):
@@ -176,8 +178,8 @@ class SingleBlock(nn.Module):
         super().__init__()
         self.width, self.heads = config.width, config.heads
         hidden = config.ratio * config.width
-        self.linear1 = nn.Linear(config.width, 3 * config.width + hidden)
-        self.linear2 = nn.Linear(config.width + hidden, config.width)
+        self.linear1 = Linear(config.width, 3 * config.width + hidden)
+        self.linear2 = Linear(config.width + hidden, config.width)
         self.norm = HeadNorms(config.width // config.heads)
         self.modulation = Modulation(config.width, 3)
         self.apart = False
@@ -199,7 +201,7 @@ class Modulation(nn.Module):
     def __init__(self, width: int, parts: int) -> None:
         super().__init__()
         self.parts = parts
-        self.lin = zeroed(nn.Linear(width, parts * width))
+        self.lin = zeroed(Linear(width, parts * width))
 
     def forward(self, vector: Tensor) -> tuple[Tensor, ...]:
         return self.lin(nn.functional.silu(vector))[:, None].chunk(self.parts, -1)
@@ -211,9 +213,9 @@ class Projections(nn.Module):
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.qkv = Linear(config.width, 3 * config.width)
         self.norm = HeadNorms(config.width // config.heads)
-        self.proj = nn.Linear(config.width, config.width)
+        self.proj = Linear(config.width, config.width)
 
     def heads_of(self, x: Tensor) -> Heads:
         """(B, N, D) -> queries, keys and values"""
@@ -247,8 +249,8 @@ class Embedder(nn.Module):
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
-        self.in_layer = nn.Linear(before, width)
-        self.out_layer = nn.Linear(width, width)
+        self.in_layer = Linear(before, width)
+        self.out_layer = Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out_layer(nn.functional.silu(self.in_layer(x)))
@@ -259,8 +261,8 @@ class FinalLayer(nn.Module):
 
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
-        self.linear = zeroed(nn.Linear(config.width, config.patch**2 * config.channels))
-        self.adaLN_modulation = nn.Sequential(nn.SiLU(), zeroed(nn.Linear(config.width, 2 * config.width)))
+        self.linear = zeroed(Linear(config.width, config.patch**2 * config.channels))
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), zeroed(Linear(config.width, 2 * config.width)))
 
     def forward(self, tokens: Tensor, vector: Tensor) -> Tensor:
         shift, scale = self.adaLN_modulation(vector)[:, None].chunk(2, -1)
@@ -269,7 +271,7 @@ class FinalLayer(nn.Module):
 
 def _mlp(config: FluxConfig) -> nn.Sequential:
     hidden = config.ratio * config.width
-    return nn.Sequential(nn.Linear(config.width, hidden), nn.GELU("tanh"), nn.Linear(hidden, config.width))
+    return nn.Sequential(Linear(config.width, hidden), nn.GELU("tanh"), Linear(hidden, config.width))
 
 
 def _apart(block: nn.Module) -> nn.Module:

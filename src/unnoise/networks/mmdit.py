@@ -18,6 +18,7 @@ from unnoise.nn.attention import modulate
 from unnoise.nn.embed import sinusoidal
 from unnoise.nn.half import bounded
 from unnoise.nn.joint import Heads, attend_together, blind_cells, split, text_seen
+from unnoise.nn.native import Conv2d, Linear, native
 from unnoise.nn.norm import RMSNorm
 from unnoise.nn.patch import unpatchify
 from unnoise.nn.view import replaced
@@ -81,7 +82,7 @@ class MMDiT(nn.Module):
         self.x_embedder = Patches(c)
         self.t_embedder = Embedder(FREQUENCIES, c.width)
         self.y_embedder = Embedder(c.pooled, c.width)
-        self.context_embedder = nn.Linear(c.context, c.width)
+        self.context_embedder = Linear(c.context, c.width)
         self.register_buffer("pos_embed", places(c.positions, c.width))
         self.joint_blocks = nn.ModuleList(JointBlock(c, i in c.dual, i == c.depth - 1) for i in range(c.depth))
         self.final_layer = FinalLayer(c)
@@ -104,13 +105,15 @@ class MMDiT(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, condition: MMDiTCondition) -> Tensor:
         size = (x.shape[2] // self.config.patch, x.shape[3] // self.config.patch)
-        vector = self.t_embedder(sinusoidal(time, FREQUENCIES).to(x.dtype)) + self.y_embedder(condition.pooled)
+        given, x = x.dtype, x.to(native(x.device.type, x.dtype))
+        vector = self.t_embedder(sinusoidal(time, FREQUENCIES).to(x.dtype))
+        vector = vector + self.y_embedder(condition.pooled.to(x.dtype))
         cells = self.x_embedder(x) + self._places(size).to(x.dtype)  # (B, N, D)
-        text: Tensor | None = self.context_embedder(condition.context)  # (B, L, D)
+        text: Tensor | None = self.context_embedder(condition.context.to(x.dtype))  # (B, L, D)
         seen = text_seen(condition.mask, cells.shape[1])
         for block in self.joint_blocks:
             text, cells = block(text, cells, vector, seen)
-        return self.final_layer(cells, vector, size)
+        return self.final_layer(cells, vector, size).to(given)
 
     def _places(self, size: tuple[int, int]) -> Tensor:
         """The middle of the table, (1, h w, D)."""
@@ -176,7 +179,7 @@ class Stream(nn.Module):
         super().__init__()
         width = config.width
         self.parts = 2 if seen_only else 9 if dual else 6
-        self.adaLN_modulation = nn.Sequential(nn.SiLU(), zeroed(nn.Linear(width, self.parts * width)))
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), zeroed(Linear(width, self.parts * width)))
         self.attn = Projections(config, seen_only)
         self.attn2 = Projections(config) if dual else None
         self.mlp = None if seen_only else MLP(width, config.ratio * width)
@@ -197,8 +200,8 @@ class Projections(nn.Module):
     def __init__(self, config: MMDiTConfig, seen_only: bool = False) -> None:
         super().__init__()
         self.heads = config.heads
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.proj = nn.Identity() if seen_only else nn.Linear(config.width, config.width)
+        self.qkv = Linear(config.width, 3 * config.width)
+        self.proj = nn.Identity() if seen_only else Linear(config.width, config.width)
         self.ln_q = RMSNorm(config.width // config.heads) if config.normed else None
         self.ln_k = RMSNorm(config.width // config.heads) if config.normed else None
 
@@ -213,8 +216,8 @@ class Projections(nn.Module):
 class MLP(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc1 = Linear(width, hidden)
+        self.fc2 = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> (..., width)"""
@@ -226,7 +229,7 @@ class Patches(nn.Module):
 
     def __init__(self, config: MMDiTConfig) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(config.channels, config.width, config.patch, stride=config.patch)
+        self.proj = Conv2d(config.channels, config.width, config.patch, stride=config.patch)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.proj(x).flatten(2).transpose(1, 2)
@@ -237,7 +240,7 @@ class Embedder(nn.Module):
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(before, width), nn.SiLU(), nn.Linear(width, width))
+        self.mlp = nn.Sequential(Linear(before, width), nn.SiLU(), Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mlp(x)
@@ -249,8 +252,8 @@ class FinalLayer(nn.Module):
     def __init__(self, config: MMDiTConfig) -> None:
         super().__init__()
         self.patch, self.channels = config.patch, config.channels
-        self.linear = zeroed(nn.Linear(config.width, config.patch**2 * config.channels))
-        self.adaLN_modulation = nn.Sequential(nn.SiLU(), zeroed(nn.Linear(config.width, 2 * config.width)))
+        self.linear = zeroed(Linear(config.width, config.patch**2 * config.channels))
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), zeroed(Linear(config.width, 2 * config.width)))
 
     def forward(self, tokens: Tensor, vector: Tensor, size: tuple[int, int]) -> Tensor:
         shift, scale = self.adaLN_modulation(vector)[:, None].chunk(2, -1)
