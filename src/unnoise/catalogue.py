@@ -12,8 +12,10 @@ from unnoise.core.error import Refused
 from unnoise.families import FAMILIES
 from unnoise.families._family import Family
 from unnoise.families._folder import read_source
-from unnoise.families._reading import Paths, reading
-from unnoise.families._source import Reading, Source
+from unnoise.families._reading import Paths
+from unnoise.families._reading import reading as reading
+from unnoise.families._source import Reading as Reading
+from unnoise.families._source import Source
 from unnoise.families._strangers import stranger
 from unnoise.weights.digest import sha256
 from unnoise.weights.held import Held

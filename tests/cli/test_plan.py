@@ -14,7 +14,7 @@ from unnoise.media.embed import read_record
 @pytest.fixture
 def plan(unnoise, tiny_model, monkeypatch):
     """`unnoise plan generate` with the tiny model, on a machine whose rates are known."""
-    monkeypatch.setattr(_rates, "measure", lambda *_: MEASURED)
+    monkeypatch.setattr(_rates, "measure", lambda *_, **__: MEASURED)
 
     def run(*args):
         return unnoise("plan", "generate", *args, "--model", tiny_model)

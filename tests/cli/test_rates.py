@@ -27,7 +27,7 @@ def asked(folder, monkeypatch):
     """What the measurements were of, in their order."""
     found = []
 
-    def measure(model, device, dtype):
+    def measure(model, device, dtype, reading=None):
         found.append((model.name, device, dtype))
         return MEASURED
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf, find, library
 from unnoise.cli._options import Machine
-from unnoise.cli._shelf import refuse_paths
+from unnoise.cli._shelf import read_as, refuse_paths
 from unnoise.cli._sources import model_of
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
@@ -109,7 +109,8 @@ class Replays:
         dtype, exact = self.machine.dtype or record.dtype, self.machine.exact or record.exact
         key = (record.model, file, str(device), dtype, str(exact))
         if key not in self._shelves:
-            self._shelves = {key: library({record.model: file}, device, dtype, exact)}  # one at a time in memory
+            made = library({record.model: file}, device, dtype, exact, read_as(self.machine))
+            self._shelves = {key: made}  # one at a time in memory
         shelf = self._shelves[key]
         parameter = next(_network(record, shelf).parameters())
         now = {"device": parameter.device.type, "dtype": dtype, "exact": exact}

@@ -1,6 +1,6 @@
 """Measures a model on this machine, in a process of its own, so that its memory is what a run's would be.
 
-    python -m unnoise.cli._measure MODEL DEVICE DTYPE STARTED wall|cpu
+    python -m unnoise.cli._measure MODEL DEVICE DTYPE STARTED wall|cpu READING
 
 It prints one JSON object; `_rates` keeps it. A call is the median of several, since other work comes between; `cpu`
 counts the processor's time in place of the wall clock's, for benchmarks on a busy machine.
@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from unnoise.catalogue import Shelf, library
+from unnoise.catalogue import Shelf, library, reading
 from unnoise.core.event import Result
 from unnoise.core.model import Model, Wish
 from unnoise.tasks.generate import Generate
@@ -54,10 +54,10 @@ class Clock:
 
 
 def main() -> None:
-    name, device, dtype, started, which = sys.argv[1:6]
+    name, device, dtype, started, which, said = sys.argv[1:7]
     import torch
 
-    shelf = library({"measured": name}, device, dtype)
+    shelf = library({"measured": name}, device, dtype, reading=reading(**json.loads(said)))
     model = shelf.model("measured")
     ready = time.time() - float(started)
     with tempfile.TemporaryDirectory() as folder:

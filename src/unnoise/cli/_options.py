@@ -43,17 +43,24 @@ class Pause:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where it runs.
+    """Where it runs, and how the model's files are read where they do not say it themselves.
 
     Args:
         device: The best there is by default.
         dtype: What the network computes in: float32 (the default), bfloat16 or float16.
         exact: Compute every picture alone, so that it is the same in any batch, whatever the device.
+        part: A file or folder that a part of the model is taken from, as network=, vae=, text= or tokenizer=PATH; may
+            be given again.
+        family: What kind of model it is, such as sd2 or sd2:prediction=v; told by its tensors' shapes by default.
+        ignore_keys: Tensors that may be left over in its file, such as "lora_*"; may be given again.
     """
 
     device: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     exact: bool = False
+    part: tuple[str, ...] = field(default=(), metadata={"metavar": "ROLE=PATH", "repeated": True})
+    family: str | None = field(default=None, metadata={"metavar": "NAME"})
+    ignore_keys: tuple[str, ...] = field(default=(), metadata={"metavar": "PATTERN", "repeated": True})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,7 +195,7 @@ def _spec(reader: Reader, metavar: str, called: str) -> PrimitiveConstructorSpec
         return tuple(read(w) for w in words) if reader.many else read(words[0])
 
     def shown(value: Any) -> list[str]:
-        return [str(v) for v in value] if reader.many else [str(value)]
+        return [str(v) for v in value or ()] if reader.many else [str(value)]
 
     return PrimitiveConstructorSpec("*" if reader.many else 1, metavar, made, lambda _: True, shown)
 

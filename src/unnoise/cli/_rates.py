@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+from unnoise.catalogue import Reading
 from unnoise.core.error import Refused
 from unnoise.core.home import home
 from unnoise.media.atomic import write
@@ -56,13 +57,21 @@ def call_seconds(points: Sequence[tuple[float, float]], flops: float) -> float:
     return _between(sorted(points), flops)
 
 
-def rates(model: Path, digests: Sequence[str], device: str, dtype: str, again: bool = False) -> Rates:
+def rates(
+    model: Path,
+    digests: Sequence[str],
+    device: str,
+    dtype: str,
+    again: bool = False,
+    reading: Reading | None = None,
+) -> Rates:
     """This machine's rates with a model, from the cache where they are there and fresh.
 
     Args:
-        model: its file.
+        model: its file or folder.
         digests: the sha256 of its files.
         again: measure whatever the cache holds.
+        reading: how it is read.
     Raises:
         Refused: the measurement failed.
     """
@@ -72,7 +81,7 @@ def rates(model: Path, digests: Sequence[str], device: str, dtype: str, again: b
     known = _read(cache)
     if not again and (kept := _rates(known.get(key))) and 0 <= time.time() - kept.at < FRESH:
         return kept
-    found = {"machine": machine, "at": time.time(), **measure(model, device, dtype)}
+    found = {"machine": machine, "at": time.time(), **measure(model, device, dtype, reading=reading)}
     with contextlib.suppress(Refused, OSError):  # a cache that cannot be written is no error
         cache.parent.mkdir(parents=True, exist_ok=True)
         write(cache, json.dumps({**_read(cache), key: found}).encode())
@@ -81,9 +90,12 @@ def rates(model: Path, digests: Sequence[str], device: str, dtype: str, again: b
     return made
 
 
-def measure(model: Path, device: str, dtype: str, clock: str = "wall") -> dict[str, Any]:
+def measure(
+    model: Path, device: str, dtype: str, clock: str = "wall", reading: Reading | None = None
+) -> dict[str, Any]:
     """What `_measure` finds in a process of its own."""
-    words = [str(model.resolve()), device, dtype, repr(time.time()), clock]
+    said = json.dumps((reading or Reading()).values())
+    words = [str(model.resolve()), device, dtype, repr(time.time()), clock, said]
     command = [sys.executable, "-m", "unnoise.cli._measure", *words]
     source = str(Path(__file__).parent.parent.parent)  # wherever this package was found from
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from unnoise.catalogue import Shelf, is_path, library
+from unnoise.catalogue import Reading, Shelf, is_path, library, reading
 from unnoise.cli._options import Machine
 from unnoise.core.error import Refused
 from unnoise.guidances import GUIDANCES
@@ -26,7 +26,23 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
         names[file] = next(n for k in count(1) if (n := stem if k == 1 else f"{stem}-{k}") not in taken)
         taken.add(names[file])
     found = [_called(task, names) for task in tasks]
-    return found, library({n: f for f, n in names.items()}, machine.device, machine.dtype, machine.exact)
+    held = {n: f for f, n in names.items()}
+    return found, library(held, machine.device, machine.dtype, machine.exact, read_as(machine))
+
+
+def read_as(machine: Machine) -> Reading:
+    """How the files of models are read, as the command line says.
+
+    Raises:
+        Refused: a part is not written as ROLE=PATH, or is not there; or there is no such family.
+    """
+    parts = dict[str, list[str]]()
+    for word in machine.part:
+        role, equals, path = word.partition("=")
+        if not equals or not path:
+            raise Refused(f"--part cannot be '{word[:60]}'", "write ROLE=PATH, such as vae=ae.safetensors", "part")
+        parts.setdefault(role, []).append(path)
+    return reading(parts, machine.family or "", machine.ignore_keys)
 
 
 def others(guidance: str | float | None) -> tuple[str, ...]:

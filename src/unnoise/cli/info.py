@@ -3,24 +3,18 @@
 Of a picture that another program made, `told` holds its settings in plain fields.
 """
 
-import json
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import accumulate
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unnoise.catalogue import describe, find, recognise
+from unnoise.catalogue import find, is_path
 from unnoise.cli._parse import parse
 from unnoise.cli._places import user_path
 from unnoise.cli._show import say, say_json
+from unnoise.cli._weights import shown_json, weights
 from unnoise.core.error import Refused
-from unnoise.weights.header import Header, read_header
-from unnoise.weights.parts import facts, holds
-
-DEEPEST = 100
-"""Brackets within brackets of JSON that is shown as such."""
+from unnoise.weights.shelves import is_model_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,43 +48,12 @@ def look(name: str) -> dict[str, Any]:
     """
     path = user_path(name, "FILE")
     if path.is_dir():
-        return _folder(path)
-    if not path.is_file() and "." not in path.name and len(path.parts) == 1:
+        return weights(path) if is_model_folder(path) else _folder(path)
+    if not path.is_file() and not is_path(name):
         path = find(name)
-    if path.suffix.lower() == ".safetensors":
-        return _tensors(path)
+    if is_path(path.name) or path.is_dir():
+        return weights(path)
     return _picture(path)
-
-
-def _tensors(path: Path) -> dict[str, Any]:
-    header = read_header(path)
-    types = dict(Counter(e.dtype for e in header.tensors.values()).most_common())
-    held = {"tensors": len(header.tensors), "types": types, "bytes": path.stat().st_size}
-    if "unnoise_state" in header.metadata:
-        return {"kind": "state", "path": str(path), **held, **_state(header.metadata["unnoise_state"])}
-    if "record" in header.metadata:
-        return {"kind": "sample", "path": str(path), **held, "record": _json(header.metadata["record"])}
-    if parts := holds(header):
-        said = {"parts": list(parts), "parameters": header.parameters, "facts": facts(header)}
-        return {"kind": "parts", "path": str(path), **said, **held}
-    try:
-        recognise(header)
-    except Refused:
-        return {"kind": "tensors", "path": str(path), **held, **_unknown(header)}
-    return {"kind": "model", "path": str(path), **asdict(describe(str(path.resolve()))), **held}
-
-
-def _state(text: str) -> dict[str, Any]:
-    """A paused run's step and record."""
-    said = _json(text)
-    if not isinstance(said, dict):
-        return {}
-    return {"step": said.get("step"), "level": said.get("level"), "record": _json(str(said.get("record")))}
-
-
-def _unknown(header: Header) -> dict[str, Any]:
-    shapes = {name: list(entry.shape) for name, entry in list(header.tensors.items())[:10]}
-    return {"parameters": header.parameters, "metadata": dict(header.metadata), "first": shapes}
 
 
 def _picture(path: Path) -> dict[str, Any]:
@@ -111,7 +74,7 @@ def _picture(path: Path) -> dict[str, Any]:
         "width": header.width,
         "height": header.height,
         "source": source,
-        "record": _json(texts["unnoise"]) if "unnoise" in texts else None,
+        "record": shown_json(texts["unnoise"]) if "unnoise" in texts else None,
         "told": foreign.values() if foreign else None,
         "parameters": texts.get("parameters"),
         "texts": sorted(texts),
@@ -137,28 +100,12 @@ def _folder(path: Path) -> dict[str, Any]:
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        found = _json((path / "manifest.json").read_text(encoding="utf-8"))
+        found = shown_json((path / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"cannot read {path / 'manifest.json'}", str(error)[:100], "file") from None
     if not isinstance(found, dict):
         raise Refused(f"{path / 'manifest.json'} is no snapshot's", "name another", "file")
     return found
-
-
-def _json(text: str) -> Any:
-    """What a stranger's file says in JSON; the text as it is where it is none, or none that can be told again."""
-    try:
-        found = json.loads(text)
-        json.dumps([[[found]]], allow_nan=False)  # NaN is read, though no JSON; so is what nests too deep to show
-        return found if _depth(text) <= DEEPEST else text[:1000]
-    except (ValueError, RecursionError):
-        return text[:1000]
-
-
-def _depth(text: str) -> int:
-    """How deep its brackets nest at the most; those within strings count, too."""
-    steps = (1 if c in "[{" else -1 for c in text if c in "[]{}")
-    return max(accumulate(steps), default=0)
 
 
 def _lines(known: Mapping[str, Any], indent: str = "") -> list[str]:

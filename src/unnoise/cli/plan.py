@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import field, make_dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf, find, place
@@ -82,7 +81,8 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
     sketch = Sketch(shelf, dtype)
     found = cost(plan, model, sketch, device)
     about = shelf.describe(model)
-    known = rates(Path(find(str(shelf.models.get(model, model)))), list(about.files.values()), device, dtype, again)
+    file, digests = find(str(shelf.models.get(model, model))), list(about.files.values())
+    known = rates(file, digests, device, dtype, again, shelf.reading)
     codec = sketch.model(model).codec
     shapes = [(b, (codec.channels, h // codec.scale, w // codec.scale), s) for b, w, h, s, _ in known.points]
     points = [(float(point_flops(sketch, model, b, shape)), seconds) for b, shape, seconds in shapes]

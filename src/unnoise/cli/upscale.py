@@ -59,6 +59,10 @@ def command(args: list[str]) -> int:
     place = places.place(asked.out, asked.format, 1)
     places.probe(place.folder)
     machine = asked.machine
+    if machine.part or machine.family or machine.ignore_keys:
+        raise Refused(
+            "an upscaler's file says itself what it is", "leave --part, --family and --ignore-keys out", "part"
+        )
     shelf = library({name: asked.model}, machine.device, machine.dtype, machine.exact)
     from unnoise.media.image import still
 

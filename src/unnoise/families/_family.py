@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unnoise.core.description import Description
-from unnoise.families._source import Source
+from unnoise.families._source import Slot, Source
 
 if TYPE_CHECKING:
     from unnoise.core.model import Model
@@ -19,9 +19,11 @@ class Family:
     recognises: whether what is there to read is of this family, by headers and settings alone.
     describe: what the model is and can do, from the same.
     assemble: read the tensors and put the model together.
+    slots: the networks that it is made of, where files hold them apart.
     """
 
     title: str
     recognises: Callable[[Source], bool]
     describe: Callable[[Source], Description]
     assemble: Callable[[Source, Description, "Place"], "Model"]
+    slots: tuple[Slot, ...] = ()

@@ -67,9 +67,9 @@ class Parts:
             usual: what counts where a single file does not say it.
         """
         stored = self.found[name]
-        return (
-            maps.from_original(stored.shapes) | usual if stored.config is None else maps.from_diffusers(stored.config)
-        )
+        if stored.config is not None:
+            return maps.from_diffusers(stored.config)
+        return {**maps.from_original(stored.shapes), **usual}
 
     def network(self, name: str, maps: Maps, make: Configured[M], settings: Mapping[str, Any]) -> M:
         """A network with its tensors, by its slot's name.

@@ -36,6 +36,12 @@ class Reading:
     ignored: tuple[str, ...] = ()
     prediction: str = ""
 
+    def values(self) -> dict[str, Any]:
+        """The same in the words of `_reading.reading`, as JSON values."""
+        parts = {role: [str(path.resolve()) for path in paths] for role, paths in self.parts.items()}
+        family = f"{self.family}:prediction={self.prediction}" if self.prediction else self.family
+        return {"parts": parts, "family": family, "ignore_keys": list(self.ignored)}
+
 
 @dataclass(frozen=True)
 class Stored:

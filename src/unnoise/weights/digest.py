@@ -49,6 +49,27 @@ class Digests(Mapping[str, str]):
         return len(self.paths)
 
 
+def hashes(path: Path) -> dict[str, str]:
+    """What other programs call a file by: the sha256 of all of it, of a stretch within, or of its tensors, cut short.
+
+    `autov1`: 64 KiB from the first MiB on, 8 digits; it tells few files apart. `autov2`: the first 10 digits of the
+    whole, AUTOMATIC1111's "Model hash". `autov3`: the first 12 of what follows a safetensors header, which pictures
+    name LoRAs by. Of a file cut short before the first MiB there is no `autov1`.
+    """
+    whole = sha256(path)
+    found = {"sha256": whole, "autov2": whole[:10]}
+    with path.open("rb") as file:
+        file.seek(2**20)
+        if stretch := file.read(2**16):
+            found["autov1"] = hashlib.sha256(stretch).hexdigest()[:8]
+        file.seek(0)
+        length = int.from_bytes(file.read(8), "little")
+        if file.read(1) == b"{" and 8 + length <= path.stat().st_size:
+            file.seek(8 + length)
+            found["autov3"] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return found
+
+
 def of_tensors(tensors: "Mapping[str, Tensor]", more: str = "") -> str:
     """The sha256 in hexadecimal of tensors, by name, and of a text beside them."""
     import torch
