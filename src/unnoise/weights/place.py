@@ -70,7 +70,7 @@ def placed_as(value: Tensor, place: Place, name: str) -> Tensor:
 
 def finite(tensor: Tensor) -> bool:
     """Whether a tensor holds no NaN and no infinity: in one pass, which makes nothing."""
-    if not tensor.is_floating_point() or not tensor.numel():
+    if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
         return True
     wide = tensor if tensor.element_size() > 1 else tensor.float()  # torch cannot look at a float8
     least, most = torch.aminmax(wide)
