@@ -29,6 +29,8 @@ class Plan:
         width, height: in pixels.
         seeds: one a picture.
         upscale: how many times larger pictures become in the end.
+        lora: adapters, with their strengths.
+        embedding: the names of learnt words.
     """
 
     prompt: str
@@ -41,6 +43,8 @@ class Plan:
     height: int
     seeds: tuple[int, ...]
     upscale: int = 1
+    lora: tuple[str, ...] = ()
+    embedding: tuple[str, ...] = ()
 
 
 def check_text(text: str, field: str) -> str:
@@ -168,7 +172,7 @@ def _known(spec: str) -> tuple[str, str]:
 
 
 def json_request(task: Any) -> dict[str, Any]:
-    """A task's fields as JSON values, those left at None dropped."""
+    """A task's fields as JSON values, those left at None or empty dropped."""
     from dataclasses import asdict
 
-    return {k: v for k, v in asdict(task).items() if v is not None}
+    return {k: v for k, v in asdict(task).items() if v is not None and v != ()}

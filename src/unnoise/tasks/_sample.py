@@ -14,6 +14,7 @@ from unnoise.core.sampler import alone
 from unnoise.core.state import Paused, State, begin
 from unnoise.media.image import pixels_sha256, to_bytes
 from unnoise.samplers import SAMPLERS
+from unnoise.tasks._adapt import adapted
 from unnoise.tasks._bind import bind
 from unnoise.tasks._enlarge import whole
 from unnoise.tasks._plan import UPSCALER, Plan
@@ -26,7 +27,7 @@ GROUP = 8
 
 def sample(plan: Plan, task: Any, library: Library, start: Paused | None = None) -> Iterator[Event]:
     """Run a plan, group by group, in flat memory; from a paused run's state where one is given."""
-    model = library.model(task.model)
+    model = adapted(plan, library.model(task.model), library)
     shape = _shape(plan, model)
     work = Work(plan, task, model, laid(plan, model, shape), library, start)
     if start is not None:

@@ -13,6 +13,7 @@ from unnoise.core.state import Paused, State
 from unnoise.core.trajectory import Trajectory
 from unnoise.core.version import __version__
 from unnoise.media.record import Mark, Record
+from unnoise.tasks._adapt import files_of, told
 from unnoise.tasks._bind import others
 from unnoise.tasks._plan import UPSCALER, Plan, json_request
 from unnoise.tasks._trail import mark
@@ -83,7 +84,8 @@ def weights_now(earlier: Record, library: Library) -> dict[str, str]:
         return dict(library.upscaler(earlier.model).files)
     upscale = earlier.request.get("upscale")
     times = upscale if isinstance(upscale, int) else 1
-    return weights(earlier.guidance, library.describe(earlier.model), library, times)
+    found = weights(earlier.guidance, library.describe(earlier.model), library, times)
+    return found | files_of(told(earlier.request, "lora"), told(earlier.request, "embedding"), library)
 
 
 def _numbers(state: State) -> tuple[float, float, float]:
@@ -97,7 +99,8 @@ def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
         task="generate",
         request=json_request(work.task) | {"seed": seed, "count": 1, "steps": plan.steps},
         model=work.model.description.name,
-        files=weights(plan.guidance, work.model.description, work.library, plan.upscale),
+        files=weights(plan.guidance, work.model.description, work.library, plan.upscale)
+        | files_of(plan.lora, plan.embedding, work.library),
         seed=seed,
         levels=way.levels,
         sampler=plan.sampler,

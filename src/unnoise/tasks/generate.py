@@ -1,12 +1,13 @@
 """Make pictures from words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from unnoise.core.description import Description
 from unnoise.core.event import Event
 from unnoise.tasks import _plan as check
+from unnoise.tasks._adapt import check_adapters, check_embeddings
 from unnoise.tasks._guidance import check_guidance
 from unnoise.tasks._plan import Plan
 from unnoise.tasks._start import check_start
@@ -32,6 +33,8 @@ class Generate:
         seed: The first picture's seed; the next ones count up from it. Random by default.
         count: How many pictures.
         upscale: Make each this many times as large in the end: 2, 3, 4, 8, 12 or 16.
+        lora: An adapter to put on, FILE[:WEIGHT] or FILE:network=1,text=0.5; may be given again.
+        embedding: A learnt word to read in prompts, by its file; may be given again.
         start: The sha256 of a paused run that the library holds, to go on from.
     """
 
@@ -47,6 +50,8 @@ class Generate:
     seed: int | None = None
     count: int = 1
     upscale: int | None = None
+    lora: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE[:WEIGHT]", "repeated": True})
+    embedding: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE", "repeated": True})
     start: str | None = None
 
     def plan(self, model: Description) -> Plan:
@@ -73,6 +78,8 @@ class Generate:
             height=height,
             seeds=check.check_seeds(self.seed, self.count),
             upscale=1 if self.upscale is None else check.check_enlarged(width, height, self.upscale, "upscale"),
+            lora=check_adapters(self.lora, "lora"),
+            embedding=check_embeddings(self.embedding),
         )
 
     def run(self, library: "Library") -> Iterator[Event]:
