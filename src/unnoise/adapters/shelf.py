@@ -1,0 +1,108 @@
+"""Adapters and embeddings by name, path or hash: found in their folders, read once and kept. Imports no torch."""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from unnoise.core.error import Refused
+from unnoise.core.home import home
+from unnoise.weights.digest import sha256
+
+if TYPE_CHECKING:
+    from unnoise.adapters.lora import Adapter
+    from unnoise.adapters.textual_inversion import Embedding
+
+Role = Literal["lora", "embedding"]
+
+FOLDERS: Mapping[Role, str] = {"lora": "adapters", "embedding": "embeddings"}
+"""What stands under UNNOISE_HOME."""
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is a file's."""
+    return name.lower().endswith(SUFFIXES) or os.sep in name
+
+
+def names(role: Role) -> Iterator[str]:
+    """The names in a role's folder."""
+    yield from dict.fromkeys(path.stem for path in _files(role))
+
+
+def find(name: str, role: Role) -> Path:
+    """The file of an adapter or an embedding, by path or by name.
+
+    Raises:
+        Refused: there is none; the message says what there is.
+    """
+    if is_path(name):
+        path = Path(name).expanduser()
+        if not _is_file(path):
+            raise Refused(f"there is no file {name[:200]}", "check the path", role)
+        return path
+    found = [path for path in _files(role) if path.stem == name]
+    if not found:
+        known = list(names(role))
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"name a file, or put one into {home() / FOLDERS[role]}"
+        raise Refused(f"there is no {role} '{name[:80]}'", hint, role)
+    return found[0]
+
+
+def holding(digests: Iterable[str], role: Role) -> dict[str, Path]:
+    """The files in a role's folder that have one of these sha256, by it."""
+    wanted, found = set(digests), dict[str, Path]()
+    for path in _files(role) if wanted else ():
+        try:
+            if (digest := sha256(path)) in wanted:
+                found.setdefault(digest, path)
+        except OSError:
+            continue
+    return found
+
+
+@dataclass
+class Held:
+    """What a library holds of them.
+
+    Args:
+        files: the name that requests call one by -> its file.
+    """
+
+    files: Mapping[tuple[Role, str], str | PathLike[str]] = field(
+        default_factory=dict[tuple[Role, str], str | PathLike[str]]
+    )
+    _kept: dict[tuple[Role, str], Any] = field(default_factory=dict[tuple[Role, str], Any], init=False, repr=False)
+
+    def adapter(self, name: str) -> "Adapter":
+        from unnoise.adapters.lora import read
+
+        return self._read("lora", name, read)
+
+    def embedding(self, name: str) -> "Embedding":
+        from unnoise.adapters.textual_inversion import read
+
+        return self._read("embedding", name, read)
+
+    def _read(self, role: Role, name: str, read: Callable[[Path, str], Any]) -> Any:
+        if (role, name) not in self._kept:
+            file = find(os.fspath(self.files.get((role, name), name)), role)
+            self._kept[role, name] = read(file, "" if is_path(name) else name)
+        return self._kept[role, name]
+
+
+def _files(role: Role) -> list[Path]:
+    folder = home() / FOLDERS[role]
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and _is_file(path))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or one with NUL in it
+        return False
