@@ -8,6 +8,8 @@ from pathlib import Path
 from unnoise.core.error import Refused
 from unnoise.families import FAMILIES
 from unnoise.families._source import ROLES, Reading
+from unnoise.families._tokens import kind_of
+from unnoise.weights.hub import SCHEME, fetch
 from unnoise.weights.shelves import find
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -40,10 +42,24 @@ def reading(parts: "Mapping[str, Paths] | None" = None, family: str = "", ignore
     return Reading(parts=found, family=name, ignored=tuple(ignore_keys), prediction=prediction)
 
 
+TOKENIZERS = ("tokenizer.json", "spiece.model", "vocab.json")
+
+
 def _part(role: str, word: str) -> Path:
+    if word.startswith(SCHEME):
+        if role != "tokenizer":
+            what = f"'{word[:80]}' is a {role}, and only tokenizers are fetched"
+            raise Refused(what, "download it, and give its path", "part")
+        return fetch(word, TOKENIZERS[:2])
     try:
         path = Path(word).expanduser()
-        return path if role == "tokenizer" and path.exists() else find(word)
+        if role != "tokenizer":
+            return find(word)
+        if kind_of(path) is None:
+            raise Refused(
+                f"there is no tokenizer {word[:200]!r}", f"name {' or '.join(TOKENIZERS)}, or its folder", "part"
+            )
+        return path
     except Refused as refused:
         raise Refused(refused.what, refused.remedy, "part") from None
     except (OSError, ValueError, RuntimeError):

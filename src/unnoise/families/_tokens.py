@@ -1,0 +1,94 @@
+"""The tokenizers of a model's text encoders: what is given, the folder's own, a person's, or the one that comes along.
+
+CLIP's byte pairs come with the package. T5's pieces do not: they are found as `t5` under UNNOISE_HOME/tokenizers, a
+folder or a file, where neither the model nor the command line has them.
+"""
+
+import json
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from unnoise.core.error import Refused
+from unnoise.core.home import home
+from unnoise.families._source import Source
+
+if TYPE_CHECKING:
+    from unnoise.text._words import Words
+
+Kind = Literal["clip", "t5"]
+END, ZERO = "<|endoftext|>", "!"
+"""What a window is filled up with: the end mark, or token 0."""
+
+
+def clip(source: Source, folder: str = "tokenizer", pad: str = END) -> "Words":
+    """CLIP's tokenizer.
+
+    Args:
+        folder: its own in a diffusers layout.
+        pad: what fills windows up, where the folder does not say.
+    """
+    from unnoise.text._clip_files import clip_words
+
+    shipped = Path(str(files("unnoise") / "text" / "bpe_simple_vocab_16e6.txt.gz"))
+    return clip_words(_found(source, "clip", folder) or shipped, pad)
+
+
+def t5(source: Source, folder: str) -> "Words":
+    """T5's tokenizer.
+
+    Raises:
+        Refused: there is none.
+    """
+    from unnoise.text._t5_files import t5_words
+
+    if (path := _found(source, "t5", folder)) is None:
+        what = f"{source.path} has no tokenizer for T5"
+        where = home() / "tokenizers"
+        remedy = (
+            f"put spiece.model or tokenizer.json of T5 v1.1 into {where / 't5'}, or give --part tokenizer=PATH "
+            "(hub:google/t5-v1_1-xxl fetches it)"
+        )
+        raise Refused(what, remedy, "part")
+    return t5_words(path)
+
+
+def _found(source: Source, kind: Kind, folder: str) -> Path | None:
+    """Where a tokenizer lies: given, in the model's folder, or a person's own."""
+    given = [path for other in source.given.get("tokenizer", ()) for path in other.tokenizers.values()]
+    own = [source.tokenizers[folder]] if folder in source.tokenizers else []
+    return _first([*given], kind) or next(iter(own), None) or _first(_kept(), kind)
+
+
+def _kept() -> list[Path]:
+    folder = home() / "tokenizers"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _first(paths: Iterable[Path], kind: Kind) -> Path | None:
+    return next((path for path in paths if kind_of(path) == kind), None)
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Whose tokenizer a folder or a file is; None where it is no tokenizer's."""
+    if path.is_dir():
+        names = ("tokenizer.json", "spiece.model", "vocab.json")
+        return next((kind_of(path / name) for name in names if (path / name).is_file()), None)
+    if path.suffix == ".model":
+        return "t5"
+    if path.name in ("vocab.json", "merges.txt") or path.suffix in (".gz", ".txt"):
+        return "clip"
+    return _told(path) if path.suffix == ".json" else None
+
+
+def _told(path: Path) -> Kind | None:
+    """What a tokenizer.json says it is."""
+    try:
+        with path.open("rb") as file:
+            said = json.loads(file.read(64 * 2**20))
+        model = said["model"]["type"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return None
+    kinds: dict[str, Kind] = {"BPE": "clip", "Unigram": "t5"}
+    return kinds.get(model) if isinstance(model, str) else None
