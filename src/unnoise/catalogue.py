@@ -7,6 +7,7 @@ from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from unnoise.adapters.shelf import Adapters
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.families import FAMILIES
@@ -26,6 +27,8 @@ from unnoise.weights.shelves import models as models
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unnoise.adapters.lora import Adapter
+    from unnoise.adapters.textual_inversion import Embedding
     from unnoise.core.model import Enlarging, Model
     from unnoise.core.state import Paused
     from unnoise.weights.place import Place
@@ -146,6 +149,7 @@ class Shelf:
         device, dtype: where files are loaded to.
         exact: compute every picture alone, so that it is the same in any batch on any device.
         reading: how the files of models are read, where they do not say.
+        adapters: LoRAs and embeddings by names of their own.
     """
 
     models: "Mapping[str, Model | str | PathLike[str]]" = field(
@@ -155,6 +159,7 @@ class Shelf:
     dtype: str | None = None
     exact: bool = False
     reading: Reading = field(default_factory=Reading)
+    adapters: Adapters = field(default_factory=Adapters)
     _held: Held = field(default_factory=Held, init=False, repr=False)
     _enlarging: "dict[str, Enlarging]" = field(default_factory=dict[str, "Enlarging"], init=False, repr=False)
 
@@ -184,6 +189,12 @@ class Shelf:
             self._enlarging[name] = load_upscaler(self._file(name), self.device, self.dtype).named(name)
         return self._enlarging[name]
 
+    def adapter(self, name: str) -> "Adapter":
+        return self.adapters.adapter(name)
+
+    def embedding(self, name: str) -> "Embedding":
+        return self.adapters.learnt(name)
+
     def state(self, digest: str) -> "Paused":
         return self._held.state(digest)
 
@@ -205,6 +216,7 @@ def library(
     dtype: str | None = None,
     exact: bool = False,
     reading: Reading | None = None,
+    adapters: Adapters | None = None,
 ) -> Shelf:
     """Where tasks find their models.
 
@@ -213,5 +225,6 @@ def library(
         device, dtype: where files are loaded to, as in `load`.
         exact: compute every picture alone.
         reading: how the files of models are read, where they do not say.
+        adapters: LoRAs and embeddings by names of their own; others are found by path, or under UNNOISE_HOME.
     """
-    return Shelf(models or {}, device, dtype, exact, reading or Reading())
+    return Shelf(models or {}, device, dtype, exact, reading or Reading(), adapters or Adapters())

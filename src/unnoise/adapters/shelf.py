@@ -66,31 +66,34 @@ def holding(digests: Iterable[str], role: Role) -> dict[str, Path]:
 
 
 @dataclass
-class Held:
+class Adapters:
     """What a library holds of them.
 
     Args:
-        files: the name that requests call one by -> its file.
+        lora, embedding: the files of those that requests call by a name of their own.
     """
 
-    files: Mapping[tuple[Role, str], str | PathLike[str]] = field(
-        default_factory=dict[tuple[Role, str], str | PathLike[str]]
-    )
+    lora: "Mapping[str, str | PathLike[str]]" = field(default_factory=dict[str, "str | PathLike[str]"])
+    embedding: "Mapping[str, str | PathLike[str]]" = field(default_factory=dict[str, "str | PathLike[str]"])
     _kept: dict[tuple[Role, str], Any] = field(default_factory=dict[tuple[Role, str], Any], init=False, repr=False)
 
     def adapter(self, name: str) -> "Adapter":
+        """A LoRA or its like, read."""
         from unnoise.adapters.lora import read
 
-        return self._read("lora", name, read)
+        return self._read("lora", name, self.lora, read)
 
-    def embedding(self, name: str) -> "Embedding":
+    def learnt(self, name: str) -> "Embedding":
+        """An embedding, read."""
         from unnoise.adapters.textual_inversion import read
 
-        return self._read("embedding", name, read)
+        return self._read("embedding", name, self.embedding, read)
 
-    def _read(self, role: Role, name: str, read: Callable[[Path, str], Any]) -> Any:
+    def _read(
+        self, role: Role, name: str, files: "Mapping[str, str | PathLike[str]]", read: Callable[[Path, str], Any]
+    ) -> Any:
         if (role, name) not in self._kept:
-            file = find(os.fspath(self.files.get((role, name), name)), role)
+            file = find(os.fspath(files.get(name, name)), role)
             self._kept[role, name] = read(file, "" if is_path(name) else name)
         return self._kept[role, name]
 

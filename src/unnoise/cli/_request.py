@@ -18,8 +18,10 @@ def _words(task: type[Any]) -> type[Any]:
     """A task's fields, each None where it was not given; the help shows the task's own defaults."""
     hints, shape = get_type_hints(task), list[Any]()
     for each in (f for f in fields(task) if f.name not in HIDDEN):
-        shown = "" if each.default in (MISSING, None, "") else f"({each.default})"
-        shape.append((each.name, hints[each.name] | None, field(default=None, metadata={"shown": shown})))
+        shown = "" if each.default in (MISSING, None, "", ()) else f"({each.default})"
+        shape.append(
+            (each.name, hints[each.name] | None, field(default=None, metadata={**each.metadata, "shown": shown}))
+        )
     made = make_dataclass("Words", shape, frozen=True, kw_only=True)
     made.__doc__ = task.__doc__
     return made

@@ -1,11 +1,14 @@
 """Requests and the library that knows their models: no picture tells where a user's files are."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from unnoise.adapters import shelf as adapters
+from unnoise.adapters.shelf import Adapters
+from unnoise.adapters.strength import parsed
 from unnoise.catalogue import Reading, Shelf, is_path, library, reading
 from unnoise.cli._options import Machine
 from unnoise.core.error import Refused
@@ -19,15 +22,30 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
 
     A file goes by its stem, numbered where that is another one's already.
     """
-    used = {name for task in tasks for name in (task.model, *others(task.guidance))}
+    names = _stems({name for task in tasks for name in (task.model, *others(task.guidance))}, is_path)
+    loras = _stems({parsed(spec).name for task in tasks for spec in task.lora}, adapters.is_path)
+    words = _stems({name for task in tasks for name in task.embedding}, adapters.is_path)
+    found = [
+        replace(
+            _called(task, names),
+            lora=tuple(str(replace(w, name=loras.get(w.name, w.name))) for w in map(parsed, task.lora)),
+            embedding=tuple(words.get(name, name) for name in task.embedding),
+        )
+        for task in tasks
+    ]
+    held, loras, words = ({name: file for file, name in each.items()} for each in (names, loras, words))
+    more = (read_as(machine), Adapters(loras, words))
+    return found, library(held, machine.device, machine.dtype, machine.exact, *more)
+
+
+def _stems(used: set[str], is_path: Callable[[str], bool]) -> dict[str, str]:
+    """The name that each file goes by: its stem, numbered where that is another one's already."""
     names, taken = dict[str, str](), {name for name in used if not is_path(name)}
     for file in sorted(name for name in used if is_path(name)):
         stem = Path(file).stem
         names[file] = next(n for k in count(1) if (n := stem if k == 1 else f"{stem}-{k}") not in taken)
         taken.add(names[file])
-    found = [_called(task, names) for task in tasks]
-    held = {n: f for f, n in names.items()}
-    return found, library(held, machine.device, machine.dtype, machine.exact, read_as(machine))
+    return names
 
 
 def read_as(machine: Machine) -> Reading:
