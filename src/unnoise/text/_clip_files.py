@@ -1,0 +1,137 @@
+"""CLIP's tokenizer from the files that it comes in: transformers' `tokenizer.json`, or `vocab.json` beside
+`merges.txt`, or OpenAI's list of merges, `bpe_simple_vocab_16e6.txt.gz`.
+
+All give the same byte-pair encoding (Radford et al. 2021, section 2.4): composed characters, lower case, white space as
+one space; then words, single digits and runs of other signs; then bytes, merged pair by pair.
+"""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+from unnoise.core.error import Refused
+from unnoise.text._words import Words
+
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+LARGEST = 64 * 2**20
+MERGES = 48_894
+"""How many of OpenAI's merges count: 49,408 tokens without 2 x 256 bytes and the two marks."""
+_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def clip_words(path: Path, pad: str = END) -> Words:
+    """The tokenizer in a folder or a file.
+
+    Args:
+        path: a folder with `tokenizer.json`, or `vocab.json` and `merges.txt`; or one of these files, or OpenAI's.
+        pad: what fills windows up, where the folder's `tokenizer_config.json` does not say: SD 1, SD 3's first and
+            Flux have the end mark; SD 2 and the second of SDXL and SD 3 have "!".
+
+    Raises:
+        Refused: there is none, or it is damaged.
+    """
+    file = _file(path)
+    if file.name.endswith(".json") and file.name != "vocab.json":
+        tokenizer = _whole(file)
+    elif file.suffix in (".gz", ".txt") and file.name != "merges.txt":
+        merges = [line.split() for line in _text(file).split("\n")[1 : 1 + MERGES]]
+        tokenizer = _built(file, _numbered(merges), merges)
+    else:
+        lines = _text(file.with_name("merges.txt")).split("\n")
+        vocabulary = _json(file.with_name("vocab.json"))
+        merges = [line.split() for line in lines if not line.startswith("#version")]
+        tokenizer = _built(file, vocabulary, merges)
+    begin, end = _token(tokenizer, BEGIN, file), _token(tokenizer, END, file)
+    return Words(tokenizer, begin, end, _token(tokenizer, _said_pad(file) or pad, file))
+
+
+def _built(file: Path, vocabulary: Any, merges: Iterable[list[str]]) -> Tokenizer:
+    pairs = [(pair[0], pair[-1]) for pair in merges if len(pair) == 2]
+    try:
+        parts: dict[str, Any] = {"unk_token": END, "end_of_word_suffix": "</w>", "fuse_unk": False}
+        tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, continuing_subword_prefix="", **parts))
+    except Exception as error:  # whatever the library makes of a stranger's table
+        raise _damaged(file, str(error)) from None
+    spaces = normalizers.Replace(Regex(r"\s+"), " ")
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), spaces, normalizers.Lowercase()])
+    pieces = pre_tokenizers.Split(Regex(_PIECES), behavior="removed", invert=True)
+    letters = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, letters])
+    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in (BEGIN, END)])
+    return tokenizer
+
+
+def _numbered(merges: Iterable[list[str]]) -> dict[str, int]:
+    """Tokens in the order of OpenAI's: every byte, every byte that ends a word, every merge, the two marks."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    letters = [chr(b) for b in printable] + [chr(256 + i) for i in range(256 - len(printable))]
+    tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(m) for m in merges), BEGIN, END]
+    return {token: i for i, token in enumerate(tokens)}
+
+
+def _file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in ("tokenizer.json", "vocab.json"):
+        if (path / name).is_file():
+            return path / name
+    raise Refused(f"there is no tokenizer in {path}", "it needs tokenizer.json, or vocab.json and merges.txt", "model")
+
+
+def _whole(file: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(_text(file))
+    except Refused:
+        raise
+    except Exception as error:  # the library raises no type of its own
+        raise _damaged(file, str(error)) from None
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as raw:
+            content = raw.read(LARGEST + 1)
+        if content[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise _damaged(file, "it is too large")
+        return content.decode("utf-8")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise _damaged(file, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _json(file: Path) -> Any:
+    try:
+        return cast(Any, json.loads(_text(file)))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise _damaged(file, "it is no JSON") from None
+
+
+def _said_pad(file: Path) -> str:
+    """What the folder says that windows are filled up with; nothing where it does not say."""
+    beside = file.with_name("tokenizer_config.json")
+    said = _json(beside) if beside.is_file() else {}
+    pad = said.get("pad_token") if isinstance(said, dict) else None
+    pad = pad.get("content") if isinstance(pad, dict) else pad
+    return pad if isinstance(pad, str) else ""
+
+
+def _token(tokenizer: Tokenizer, token: str, file: Path) -> int:
+    # The vocabularies spell a letter that ends a word with its mark.
+    found = [n for t in (token, token + "</w>") if (n := tokenizer.token_to_id(t)) is not None]
+    if not found:
+        raise _damaged(file, f"it has no token {token[:20]!r}")
+    return found[0]
+
+
+def _damaged(file: Path, why: str) -> Refused:
+    return Refused(f"{file} is no whole tokenizer", " ".join(why.split())[:120], "model")

@@ -1,0 +1,69 @@
+"""A text encoder's tokens: its tokenizer, the marks it puts around a prompt, and words that were learnt later."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Words:
+    """Args:
+    tokenizer: cuts a text into tokens.
+    begin: the mark before a prompt; None for none.
+    end: the mark behind it.
+    pad: what fills a window up.
+    learnt: words with tokens of their own, which textual inversion adds: the numbers of each one's vectors.
+    """
+
+    tokenizer: Tokenizer
+    begin: int | None
+    end: int
+    pad: int
+    learnt: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+
+    def ids(self, text: str) -> list[int]:
+        """A text's tokens, without marks."""
+        if self._parts is None:
+            return self._plain(text)
+        found: list[int] = []
+        for i, part in enumerate(self._parts.split(text)):
+            found += self.learnt[self._spelt[part.casefold()]] if i % 2 else self._plain(part)
+        return found
+
+    def knowing(self, word: str, tokens: Sequence[int]) -> "Words":
+        """The same, with one more word; it is found in any case, where it stands by itself."""
+        return replace(self, learnt={**self.learnt, word: tuple(tokens)})
+
+    def windows(self, text: str, length: int) -> list[list[int]]:
+        """A text in windows of `length` tokens, each with its own marks and filled up; at least one."""
+        room = length - 1 - (self.begin is not None)
+        first = [] if self.begin is None else [self.begin]
+        ids = self.ids(text)
+        pieces = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
+        rows = [[*first, *piece, self.end] for piece in pieces]
+        return [row + [self.pad] * (length - len(row)) for row in rows]
+
+    def _plain(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    @cached_property
+    def _spelt(self) -> dict[str, str]:
+        return {word.casefold(): word for word in self.learnt}
+
+    @cached_property
+    def _parts(self) -> re.Pattern[str] | None:
+        """What parts a text at the learnt words, the longest first."""
+        if not self.learnt:
+            return None
+        words = (_alone(word) for word in sorted(self.learnt, key=len, reverse=True))
+        return re.compile(f"({'|'.join(words)})", re.IGNORECASE)
+
+
+def _alone(word: str) -> str:
+    """A pattern of a word that no letter goes on from; marks such as "<" end a word by themselves."""
+    before = r"(?<!\w)" if re.match(r"\w", word) else ""
+    behind = r"(?!\w)" if re.search(r"\w$", word) else ""
+    return before + re.escape(word) + behind
