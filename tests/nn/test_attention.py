@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from building import drawn, stirred
-from unnoise.nn.attention import Attention, attend, modulate
+from unnoise.nn import attention
+from unnoise.nn.attention import ROWS, Attention, attend, attend_by_rows, modulate
 from unnoise.nn.rope import grid_angles
 
 
@@ -98,3 +99,44 @@ def test_angles_let_it_tell_places_apart():
 def test_modulate_shifts_and_scales():
     x, shift, scale = drawn(2, 3, 4), drawn(2, 1, 4, seed=2), drawn(2, 1, 4, seed=3)
     assert torch.allclose(modulate(x, shift, scale), x * (1 + scale) + shift)
+
+
+wide = st.integers(ROWS, ROWS + 40)
+
+
+@given(st.integers(1, 2), st.integers(1, 3), wide, wide, st.sampled_from([8, 40]), st.sampled_from([0.1, 1.0, 3.0]))
+@settings(max_examples=10)
+def test_row_by_row_it_is_the_formula_however_sharp(batch, heads, n, m, width, sharp):
+    query, key, value = (drawn(batch, k, heads, width, seed=i).transpose(1, 2) for i, k in enumerate((n, m, m)))
+    query, key = query * sharp, key * sharp
+    assert torch.allclose(attend_by_rows(query, key, value), formula(query, key, value), atol=1e-5)
+    low = [v.bfloat16() for v in (query, key, value)]
+    expected = formula(*low)
+    assert (attend_by_rows(*low).float() - expected).norm() < 0.012 * expected.norm()
+
+
+def test_row_by_row_a_picture_is_itself_whatever_its_neighbours_bit_for_bit():
+    parts = [drawn(3, ROWS + 3, 2, 8, seed=i).transpose(1, 2).bfloat16() for i in range(3)]
+    together = attend_by_rows(*parts)
+    for i in range(3):
+        assert torch.equal(attend_by_rows(*(p[i : i + 1] for p in parts)), together[i : i + 1])
+
+
+def test_to_the_compiler_it_is_one_operation():
+    parts = [drawn(1, ROWS, 2, 8, seed=i).transpose(1, 2) for i in range(3)]
+    torch.library.opcheck(attend_by_rows, tuple(parts), test_utils=("test_schema", "test_faketensor"))
+
+
+@pytest.mark.parametrize("can", [True, False])
+@torch.no_grad()
+def test_it_goes_row_by_row_where_the_machine_multiplies_bfloat16_and_the_sequence_is_long(monkeypatch, can):
+    taken = []
+    monkeypatch.setattr(attention, "native", lambda _, dtype: dtype if can else torch.float32)
+    monkeypatch.setattr(attention, "attend_by_rows", lambda *args: taken.append(args) or args[0])
+    for dtype in (torch.float32, torch.bfloat16):
+        for n, m, masked in ((ROWS, ROWS, False), (ROWS, ROWS, True), (ROWS - 1, ROWS, False), (ROWS, 77, False)):
+            seen = torch.ones(1, 1, 1, m, dtype=torch.bool) if masked else None
+            before = len(taken)
+            attention.attend(drawn(1, 1, n, 8).to(dtype), *[drawn(1, 1, m, 8).to(dtype)] * 2, seen)
+            row_by_row = can and dtype == torch.bfloat16 and (n, m, masked) == (ROWS, ROWS, False)
+            assert len(taken) - before == row_by_row
