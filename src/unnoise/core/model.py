@@ -59,12 +59,14 @@ class Wish:
         prompt: the words, or a class's name; empty for no wish at all (the free branch of guidance).
         width, height: in pixels; 0 where the picture may have any size.
         guidance: how closely to follow the prompt, for a network that reads that itself (embedded guidance).
+        negative: whether it says what to lead away from.
     """
 
     prompt: str = ""
     width: int = 0
     height: int = 0
     guidance: float | None = None
+    negative: bool = False
 
 
 class Conditioner(Protocol):
