@@ -76,3 +76,10 @@ def test_sequences_of_two_lengths_without_a_mask_are_refused():
     assert bare(3).cat(bare(3)).tokens.shape == (2, 3, 2)
     with pytest.raises(Refused, match="3 and 4 tokens"):
         bare(3).cat(bare(4))
+
+
+@given(st.integers(1, 3), st.integers(1, 3))
+def test_a_side_without_a_mask_counts_as_a_whole(length, other):
+    bare, both = Words(tokens=torch.ones(1, length, 2)), words(1, other)
+    for first, second, lengths in ((bare, both, [length, other]), (both, bare, [other, length])):
+        assert first.cat(second).mask.sum(1).tolist() == lengths

@@ -28,7 +28,8 @@ class Condition:
     """Fields are tensors whose first axis is the batch, or None.
 
     `sequences` names the fields whose second axis is a sequence and, for each, the field that masks it (True where a
-    token counts); `cat` pads the shorter with zeros and the mask with False.
+    token counts); `cat` pads the shorter with zeros and the mask with False. No mask where the other side has one
+    means that every token counts.
     """
 
     sequences: ClassVar[Mapping[str, str]] = {}
@@ -48,7 +49,7 @@ class Condition:
         Raises:
             Refused: one side has a field that the other lacks, or sequences of two lengths have no mask.
         """
-        mine, theirs = self.tensors(), other.tensors()
+        mine, theirs = self._masked(other), other._masked(self)
         if mine.keys() != theirs.keys():
             raise Refused(
                 f"{type(self).__name__}: only one side has {', '.join(sorted(mine.keys() ^ theirs.keys()))}",
@@ -62,6 +63,14 @@ class Condition:
                 )
         padded = {name for pair in self.sequences.items() for name in pair}
         return replace(self, **{k: _cat(mine[k], theirs[k], k in padded) for k in mine})
+
+    def _masked(self, other: Self) -> dict[str, Tensor]:
+        """The fields that are set, and the masks that the other has and this need not have."""
+        mine, theirs = self.tensors(), other.tensors()
+        for name, mask in self.sequences.items():
+            if mask in theirs and mask not in mine and name in mine:
+                mine[mask] = torch.ones(mine[name].shape[:2], dtype=torch.bool, device=mine[name].device)
+        return mine
 
     def to(self, target: torch.device | torch.dtype) -> Self:
         """On another device, or with floating-point tensors in another dtype."""

@@ -34,9 +34,8 @@ def bind(plan: Plan, model: Model, library: Library, trajectory: Trajectory, cou
     # A denoiser once for each network, and a condition once for each text, so that branches meet in one batch.
     denoisers = {(b.model, b.view): _weakened(models[b.model], b.view) for b in asked.values()}
     texts = {"prompt": plan.prompt, "negative": plan.negative, "none": ""}
-    wishes = {
-        words: Wish(text, plan.width, plan.height, getattr(combine, "told", None)) for words, text in texts.items()
-    }
+    told = getattr(combine, "told", None)
+    wishes = {k: Wish(text, plan.width, plan.height, told, negative=k != "prompt") for k, text in texts.items()}
     read = {(b.model, b.words): _condition(models[b.model], wishes[b.words], count) for b in asked.values()}
     bound = {n: denoisers[b.model, b.view].bind(read[b.model, b.words]) for n, b in asked.items()}
     return Guided(bound, combine.along(trajectory) if isinstance(combine, Stepped) else combine)

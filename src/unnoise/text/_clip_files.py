@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
@@ -38,7 +38,7 @@ def clip_words(path: Path, pad: str = END) -> Words:
     """
     file = _file(path)
     if file.name.endswith(".json") and file.name != "vocab.json":
-        tokenizer = _whole(file)
+        tokenizer = whole(file)
     elif file.suffix in (".gz", ".txt") and file.name != "merges.txt":
         merges = [line.split() for line in _text(file).split("\n")[1 : 1 + MERGES]]
         tokenizer = _built(file, _numbered(merges), merges)
@@ -57,7 +57,7 @@ def _built(file: Path, vocabulary: Any, merges: Iterable[list[str]]) -> Tokenize
         parts: dict[str, Any] = {"unk_token": END, "end_of_word_suffix": "</w>", "fuse_unk": False}
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, continuing_subword_prefix="", **parts))
     except Exception as error:  # whatever the library makes of a stranger's table
-        raise _damaged(file, str(error)) from None
+        raise damaged(file, str(error)) from None
     spaces = normalizers.Replace(Regex(r"\s+"), " ")
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), spaces, normalizers.Lowercase()])
     pieces = pre_tokenizers.Split(Regex(_PIECES), behavior="removed", invert=True)
@@ -84,13 +84,14 @@ def _file(path: Path) -> Path:
     raise Refused(f"there is no tokenizer in {path}", "it needs tokenizer.json, or vocab.json and merges.txt", "model")
 
 
-def _whole(file: Path) -> Tokenizer:
+def whole(file: Path) -> Tokenizer:
+    """A `tokenizer.json` as it says. Raises as `clip_words` does."""
     try:
         return Tokenizer.from_str(_text(file))
     except Refused:
         raise
     except Exception as error:  # the library raises no type of its own
-        raise _damaged(file, str(error)) from None
+        raise damaged(file, str(error)) from None
 
 
 def _text(file: Path) -> str:
@@ -101,19 +102,19 @@ def _text(file: Path) -> str:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
                 content = packed.read(LARGEST + 1)
         if len(content) > LARGEST:
-            raise _damaged(file, "it is too large")
+            raise damaged(file, "it is too large")
         return content.decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise _damaged(file, getattr(error, "strerror", None) or str(error)) from None
+        raise damaged(file, getattr(error, "strerror", None) or str(error)) from None
 
 
 def _json(file: Path) -> Any:
     try:
-        return cast(Any, json.loads(_text(file)))
+        return json.loads(_text(file))
     except (ValueError, RecursionError) as error:
         if isinstance(error, Refused):
             raise
-        raise _damaged(file, "it is no JSON") from None
+        raise damaged(file, "it is no JSON") from None
 
 
 def _said_pad(file: Path) -> str:
@@ -129,9 +130,9 @@ def _token(tokenizer: Tokenizer, token: str, file: Path) -> int:
     # The vocabularies spell a letter that ends a word with its mark.
     found = [n for t in (token, token + "</w>") if (n := tokenizer.token_to_id(t)) is not None]
     if not found:
-        raise _damaged(file, f"it has no token {token[:20]!r}")
+        raise damaged(file, f"it has no token {token[:20]!r}")
     return found[0]
 
 
-def _damaged(file: Path, why: str) -> Refused:
+def damaged(file: Path, why: str) -> Refused:
     return Refused(f"{file} is no whole tokenizer", " ".join(why.split())[:120], "model")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 from unnoise.core.error import Refused
-from unnoise.text._clip_files import LARGEST, _damaged, _whole
+from unnoise.text._clip_files import LARGEST, damaged, whole
 from unnoise.text._words import Words
 
 SENTINELS = 100
@@ -38,10 +38,10 @@ def t5_words(path: Path) -> Words:
         if not here:
             raise Refused(f"there is no tokenizer in {path}", "it needs tokenizer.json or spiece.model", "model")
         file = here[0]
-    tokenizer = _whole(file) if file.suffix == ".json" else t5_tokenizer(_bytes(file), file)
+    tokenizer = whole(file) if file.suffix == ".json" else t5_tokenizer(_bytes(file), file)
     end, pad = tokenizer.token_to_id("</s>"), tokenizer.token_to_id("<pad>")
     if end is None or pad is None:
-        raise _damaged(file, "it has no token '</s>' or '<pad>'")
+        raise damaged(file, "it has no token '</s>' or '<pad>'")
     return Words(tokenizer, None, end, pad)
 
 
@@ -56,7 +56,7 @@ def t5_tokenizer(model: bytes, file: Path) -> Tokenizer:
     except Refused:
         raise
     except Exception as error:  # broken fields, and whatever the library makes of them
-        raise _damaged(file, str(error)) from None
+        raise damaged(file, str(error)) from None
     # The start of a word is part of its piece.
     words = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), words])
@@ -125,7 +125,7 @@ def _bytes(file: Path) -> bytes:
         with file.open("rb") as opened:
             content = opened.read(LARGEST + 1)
     except OSError as error:
-        raise _damaged(file, error.strerror or str(error)) from None
+        raise damaged(file, error.strerror or str(error)) from None
     if len(content) > LARGEST:
-        raise _damaged(file, "it is too large")
+        raise damaged(file, "it is too large")
     return content
