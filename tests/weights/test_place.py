@@ -1,11 +1,19 @@
 """Modules filled from stored tensors."""
 
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import nn
 
 from unnoise.core.error import Refused
-from unnoise.weights.place import Place, filled
+from unnoise.weights.open import open_tensors
+from unnoise.weights.place import Place, filled, finite
 
 CPU = Place(torch.device("cpu"), torch.float32)
 
@@ -48,6 +56,81 @@ def test_what_does_not_fit_is_listed(change, said):
     change(tensors)
     with pytest.raises(Refused, match=said):
         filled(lambda: nn.Linear(3, 2), tensors, "net.", CPU)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_not_finite_are_refused(dtype, bad):
+    tensors = made(dtype)
+    tensors["net.weight"][1, 2] = bad
+    with pytest.raises(Refused, match=r"'net\.weight' holds numbers that are not finite"):
+        filled(lambda: nn.Linear(3, 2), tensors, "net.", CPU)
+
+
+def test_numbers_too_large_for_the_type_are_refused():
+    tensors = made()
+    tensors["net.weight"][0, 0] = 7e4
+    with pytest.raises(Refused, match=r"too large for torch\.float16: choose bfloat16"):
+        filled(lambda: nn.Linear(3, 2), tensors, "net.", Place(CPU.device, torch.float16))
+    assert filled(lambda: nn.Linear(3, 2), tensors, "net.", Place(CPU.device, torch.bfloat16)).weight[0, 0] > 6e4
+
+
+@given(st.integers(1, 200), st.data(), st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]))
+def test_one_bad_number_anywhere_is_found(length, data, dtype):
+    values = torch.randn(length).to(dtype)
+    assert finite(values) and finite(values.int()) and finite(values[:0])
+    values[data.draw(st.integers(0, length - 1))] = data.draw(st.sampled_from([torch.nan, torch.inf, -torch.inf]))
+    assert not finite(values)
+    assert not finite(values.to(torch.float8_e5m2))
+
+
+class Watched(Mapping):
+    """Tensors made when asked for, and which of them are alive while another is."""
+
+    def __init__(self, shapes):
+        self.shapes, self.alive, self.most, self.asked = shapes, 0, 0, []
+
+    def __getitem__(self, name):
+        made = torch.zeros(self.shapes[name])
+        self.asked.append(name)
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(made, self._gone)
+        return made
+
+    def _gone(self):
+        self.alive -= 1
+
+    def __iter__(self):
+        return iter(self.shapes)
+
+    def __len__(self):
+        return len(self.shapes)
+
+
+def test_one_tensor_at_a_time_is_in_memory():
+    tensors = Watched(
+        {f"net.{i}.{part}": (8, 8)[: 2 - j] for i in range(5) for j, part in enumerate(("weight", "bias"))}
+    )
+    filled(lambda: nn.Sequential(*(nn.Linear(8, 8) for _ in range(5))), tensors, "net.", Place(CPU.device, torch.half))
+    assert sorted(tensors.asked) == sorted(tensors.shapes) and tensors.most == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+def test_what_needs_no_change_stays_a_view_of_its_file(tmp_path):
+    save_file({"weight": torch.randn(256, 256), "bias": torch.randn(256)}, tmp_path / "x.safetensors")
+    module = filled(lambda: nn.Linear(256, 256), open_tensors(tmp_path / "x.safetensors"), "", CPU)
+    mapping = [line for line in Path("/proc/self/maps").read_text().splitlines() if "x.safetensors" in line]
+    assert len(mapping) == 1  # the bias is small, and read
+    before = module.weight.clone()
+    module.weight.mul_(2)
+    assert torch.equal(open_tensors(tmp_path / "x.safetensors")["weight"], before)
+
+
+def test_rows_that_do_not_follow_each_other_are_brought_in_order():
+    tensors = {"weight": torch.randn(3, 2).T, "bias": torch.zeros(2)}
+    module = filled(lambda: nn.Linear(3, 2), tensors, "", CPU)
+    assert module.weight.is_contiguous() and torch.equal(module.weight, tensors["weight"])
 
 
 def test_a_module_that_cannot_be_built_is_refused():

@@ -111,14 +111,19 @@ def _form(name: str, tensor: Tensor, kind: Kind) -> tuple[str, tuple[int, ...]]:
     shape: tuple[int, ...] = tuple(tensor.shape)
     own = _PLAIN[tensor.dtype]
     dtype = kind if tensor.is_floating_point() and len(shape) > 1 else own
-    if dtype == "Q8_0" and (not tensor.numel() or shape[-1] % 32):
-        if not tensor.numel() or tensor.numel() % ROW:
-            dtype = own
+    if dtype == "Q8_0" and not _rows_of(32, shape):
+        if _rows_of(ROW, (prod(shape),)):
+            shape = (prod(shape) // ROW, ROW)
         else:
-            shape = (tensor.numel() // ROW, ROW)
+            dtype = own
     if len(shape) > AXES:
-        shape = (prod(shape[:-1]), shape[-1])
+        shape = (prod(shape[:-1]), *shape[-1:])
     return dtype, shape or (1,)
+
+
+def _rows_of(count: int, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor's rows are cut into so many numbers each, with none left."""
+    return prod(shape) > 0 and all(length % count == 0 for length in shape[-1:])
 
 
 def _stored(tensor: Tensor, dtype: str, name: str) -> Tensor:

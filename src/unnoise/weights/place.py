@@ -42,23 +42,26 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     placed: dict[str, Tensor] = {}
     wrong: list[str] = []
     for name, shape in wanted.items():
-        value = tensors[mine[name]]
-        if value.shape != shape:
+        # In one line: a name for what is asked for would keep it until the next is there.
+        found = _placed(tensors[mine[name]], shape, place, mine[name])
+        if found is None:
             wrong.append(name)
-        elif not wrong:  # else only the names of the others are of interest
-            placed[name] = placed_as(value, place, mine[name])
+        else:
+            placed[name] = found
     _check_fit(module, {"of another shape": sorted(wrong)})
     module.load_state_dict(placed, assign=True)
     # Buffers that no file holds move too.
     return module.to(place.device).requires_grad_(False).eval()
 
 
-def placed_as(value: Tensor, place: Place, name: str) -> Tensor:
-    """A tensor where a model runs, in its type where it is of floating point.
+def _placed(value: Tensor, shape: torch.Size, place: Place, name: str) -> Tensor | None:
+    """A tensor where a model runs, in its type where it is of floating point; nothing where it has another shape.
 
     Raises:
         Refused: it holds numbers that are not finite, or too large for the type.
     """
+    if value.shape != shape:
+        return None
     there = value.to(place.device, place.dtype if value.is_floating_point() else value.dtype).contiguous()
     if not finite(there):
         if finite(value):

@@ -6,6 +6,7 @@ into one. Where a tensor would be, there stands its `Entry`. In an archive, `NAM
 of keys, and then for each key a count of eight bytes and its numbers.
 """
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -142,14 +143,12 @@ def _stream(path: Path, file: BinaryIO, whole: int) -> Any:
         counts[key] = max(counts.get(key, 0), count * BITS[dtype or "U8"] // 8)
 
     unpickled(text, {}, noted)
-    keys = unpickled(text, {}, reference)
-    if not isinstance(keys, list) or set(counts) - set(cast(list[Any], keys)) or len(cast(list[Any], keys)) > MOST:
-        raise Unreadable("its list of storages does not hold those that it uses")
+    keys = _keys(unpickled(text, {}, reference), counts)
     at, firsts = text.tell(), dict[str, int]()
-    for key in cast(list[Any], keys):
-        firsts[str(key)] = at + 8
-        at += 8 + counts.get(str(key), 0)
-    if at != whole or len(firsts) != len(cast(list[Any], keys)):
+    for key in keys:
+        firsts[key] = at + 8
+        at += 8 + counts.get(key, 0)
+    if at != whole:
         raise Unreadable("it is cut short, or holds more than its tensors")
     text.seek(begin)
 
@@ -160,6 +159,14 @@ def _stream(path: Path, file: BinaryIO, whole: int) -> Any:
         return storage(dtype, firsts[key], count, whole)
 
     return unpickled(text, makers(path), stored)
+
+
+def _keys(listed: Any, used: Mapping[str, int]) -> list[str]:
+    """The storages that follow, in their order."""
+    keys = cast(list[Any], listed) if isinstance(listed, list) else []
+    if not all(isinstance(key, str) for key in keys) or set(keys) != set(used) or len(keys) != len(used):
+        raise Unreadable("its list of storages does not hold those that it uses")
+    return keys
 
 
 def _bytes(file: BinaryIO, span: tuple[int, int], most: int) -> bytes:
