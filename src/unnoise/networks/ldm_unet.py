@@ -140,8 +140,8 @@ class LDMUNet(nn.Module):
         x = self.mid_block(left[-1], vector, context)
         if condition.residuals is not None:
             *others, last = condition.residuals
-            left = [kept + other for kept, other in zip(left, others, strict=True)]
-            x = x + last
+            left = [kept + other.to(kept) for kept, other in zip(left, others, strict=True)]
+            x = x + last.to(x)
         for up in self.up_blocks:
             x = up(x, vector, context, left)
         return self.conv_out(silu(self.conv_norm_out(x))).to(given)
@@ -150,10 +150,12 @@ class LDMUNet(nn.Module):
 class Encoder(Protocol):
     """What a U-Net and its ControlNet have in common."""
 
-    config: LDMUNetConfig
     time_embedding: "Embedding"
     add_embedding: "Embedding | None"
     down_blocks: nn.ModuleList
+
+    @property
+    def config(self) -> LDMUNetConfig: ...
 
 
 def steered(network: Encoder, x: Tensor, time: Tensor, condition: LDMUNetCondition) -> Tensor:
