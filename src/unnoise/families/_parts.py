@@ -11,15 +11,20 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
+from unnoise.core.denoiser import Denoiser
+from unnoise.core.description import Description
 from unnoise.core.error import Refused
+from unnoise.core.model import Codec, Conditioner, Model
+from unnoise.families._noising import Noising
 from unnoise.families._slots import LEFT
 from unnoise.families._source import Slot, Source, Stored, locate
+from unnoise.families._told import absent
+from unnoise.spacings import SPACINGS
 from unnoise.weights.keymap import KeyMap, some
 from unnoise.weights.maps import clip, t5
 from unnoise.weights.open import open_tensors
 from unnoise.weights.place import Place, filled
 
-M_co = TypeVar("M_co", bound=nn.Module, covariant=True)
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -28,14 +33,6 @@ class Maps(Protocol):
 
     def from_diffusers(self, config: Mapping[str, Any], /) -> dict[str, Any]: ...
     def from_original(self, shapes: Mapping[str, tuple[int, ...]], /) -> dict[str, Any]: ...
-
-
-class Configured(Protocol[M_co]):
-    """A network's class."""
-
-    Config: type[Any]
-
-    def __call__(self, config: Any, /) -> M_co: ...
 
 
 @dataclass
@@ -60,27 +57,21 @@ class Parts:
             raise absent(self.source, missing)
         _check_left(self.source, self.slots)
 
-    def config(self, name: str, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:
-        """A network's settings, by its slot's name.
+    def network(self, name: str, maps: Maps, make: type[M], usual: Mapping[str, Any] | None = None) -> M:
+        """A network with its tensors, by its slot's name.
 
         Args:
-            usual: what counts where a single file does not say it.
-        """
-        stored = self.found[name]
-        if stored.config is not None:
-            return maps.from_diffusers(stored.config)
-        return {**maps.from_original(stored.shapes), **usual}
-
-    def network(self, name: str, maps: Maps, make: Configured[M], settings: Mapping[str, Any]) -> M:
-        """A network with its tensors, by its slot's name.
+            usual: settings that no single file states; and a codec's `look`, which no config.json does either.
 
         Raises:
             Refused: its settings are none that can be built, or its tensors do not fit.
         """
-        stored, config = self.found[name], make.Config(**settings)
+        stored = self.found[name]
+        kind: Any = make
+        config = kind.Config(**_settings(stored, maps, usual or {}))
         tensors = Within(self._tensors(stored.header.path), stored.prefix)
         named = keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
-        return filled(lambda: make(config), named, "", self.place)
+        return filled(lambda: kind(config), named, "", self.place)
 
     def _tensors(self, path: Path) -> Mapping[str, Tensor]:
         if path not in self._open:
@@ -91,6 +82,22 @@ class Parts:
         """Whether a network does without a tensor: a file without prefixes may hold some that are no network's."""
         alone = not stored.prefix and stored.config is None and LEFT.dropped(name) is not None
         return alone or ignored(self.source, stored.prefix + name)
+
+
+def _settings(stored: Stored, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:
+    if stored.config is None:
+        return {**maps.from_original(stored.shapes), **usual}
+    look = {"look": usual["look"]} if "look" in usual else {}
+    return {**maps.from_diffusers(stored.config), **look}
+
+
+def joined(
+    course: Noising, network: nn.Module, codec: Codec, conditioner: Conditioner, description: Description
+) -> Model:
+    """The model of its parts, sampled along a course."""
+    prediction, clock, schedule = course.parts()
+    spacing = SPACINGS.make(course.spacing)
+    return Model(Denoiser(network, prediction, clock), schedule, spacing, codec, conditioner, description)
 
 
 @dataclass(frozen=True)
@@ -122,21 +129,6 @@ def keymap(stored: Stored, maps: Any, config: Any) -> KeyMap:
 def ignored(source: Source, name: str) -> bool:
     """Whether a tensor may be left over, as --ignore-keys says."""
     return any(fnmatchcase(name, pattern) for pattern in source.reading.ignored)
-
-
-def absent(source: Source, missing: Sequence[Slot]) -> Refused:
-    """The error about parts that are nowhere."""
-    names = [f"{slot.name} ({HINTS[slot.kind]})" for slot in missing]
-    ways = " ".join(dict.fromkeys(f"--part {slot.role}=FILE" for slot in missing))
-    return Refused(f"{source.path} lacks {' and '.join(names)}", f"give what is missing with {ways}", "part")
-
-
-HINTS = {
-    "network": "the diffusion network",
-    "vae": "the autoencoder, such as ae.safetensors or a vae folder",
-    "clip": "a CLIP text encoder, such as clip_l.safetensors or a text_encoder folder",
-    "t5": "the T5 text encoder, such as t5xxl_fp16.safetensors or its folder",
-}
 
 
 def _check_left(source: Source, slots: Sequence[Slot]) -> None:

@@ -1,6 +1,6 @@
 """A description of a published model, from what its files say and else from what is usual of its kind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,8 @@ def described(
         family: its file's name.
         found: what is stored for each slot; the first is the network.
     """
+    if slots[0].name not in found:
+        raise absent(source, slots[:1])
     course, scale = course_of(source, usual), scale_of(found.get("vae"))
     side = _side(found[slots[0].name], scale) or usual.size
     missing = [slot.name for slot in slots if slot.name not in found]
@@ -60,6 +62,21 @@ def described(
         files=Digests(files_of(source, found)),
         facts={name: text for name, text in facts.items() if text},
     )
+
+
+def absent(source: Source, missing: Sequence[Slot]) -> Refused:
+    """The error about parts that are nowhere."""
+    names = [f"{slot.name} ({HINTS[slot.kind]})" for slot in missing]
+    ways = " ".join(dict.fromkeys(f"--part {slot.role}=FILE" for slot in missing))
+    return Refused(f"{source.path} lacks {' and '.join(names)}", f"give what is missing with {ways}", "part")
+
+
+HINTS = {
+    "network": "the diffusion network",
+    "vae": "the autoencoder, such as ae.safetensors or a vae folder",
+    "clip": "a CLIP text encoder, such as clip_l.safetensors or a text_encoder folder",
+    "t5": "the T5 text encoder, such as t5xxl_fp16.safetensors or its folder",
+}
 
 
 def course_of(source: Source, usual: Usual) -> Noising:

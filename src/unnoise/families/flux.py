@@ -1,0 +1,96 @@
+"""FLUX.1 dev, which reads its guidance as a number, and schnell, which needs four steps and none (Black Forest Labs
+2024)."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from unnoise.core.description import Description
+from unnoise.families import _tokens as tokens
+from unnoise.families._family import Family
+from unnoise.families._noising import Noising
+from unnoise.families._slots import CLIP, T5, VAE
+from unnoise.families._source import Slot, Source, Stored, locate
+from unnoise.families._told import Usual, course_of, described
+from unnoise.weights.maps import clip, flux, kl, t5
+
+if TYPE_CHECKING:
+    from unnoise.core.model import Model
+    from unnoise.weights.place import Place
+
+NETWORK = Slot(
+    name="transformer",
+    kind="network",
+    folder="transformer",
+    classes=("FluxTransformer2DModel",),
+    prefixes=("model.diffusion_model.", ""),
+)
+CLIP_L = Slot(
+    name="clip_l",
+    kind="clip",
+    folder="text_encoder",
+    classes=CLIP,
+    prefixes=("text_encoders.clip_l.transformer.",),
+    width=768,
+)
+T5XXL = Slot(
+    name="t5",
+    kind="t5",
+    folder="text_encoder_2",
+    classes=T5,
+    prefixes=("text_encoders.t5xxl.transformer.",),
+    width=4096,
+)
+SLOTS = (NETWORK, VAE, CLIP_L, T5XXL)
+DYNAMIC = Noising(path="straight", prediction="flow", spacing="dynamic", sampler="euler")
+EVEN = replace(DYNAMIC, spacing="uniform")
+DEV = Usual(title="FLUX.1 dev", size=1024, steps=28, guidance=3.5, noising=DYNAMIC, guided="embedded", patch=2)
+SCHNELL = replace(DEV, title="FLUX.1 schnell", steps=4, guidance=1.0, noising=EVEN, guided="none")
+LATENTS = {"scaling": 0.3611, "shift": 0.1159, "look": "flux"}
+MARKS = ("double_blocks.0.img_attn.norm.key_norm.scale", "vector_in.in_layer.weight")
+"""The first is in Flux.2 and Chroma as well, the second is not."""
+
+
+def recognises(source: Source) -> bool:
+    found = source.find(NETWORK)
+    return found is not None and (found.config is not None or all(mark in found.shapes for mark in MARKS))
+
+
+def describe(source: Source) -> Description:
+    return described("flux", source, locate(source, SLOTS), SLOTS, _usual(source))
+
+
+def _usual(source: Source) -> Usual:
+    network = locate(source, SLOTS).get(NETWORK.name)
+    return DEV if network is None or sizes_of(network)["guidance"] else SCHNELL
+
+
+def sizes_of(network: Stored) -> dict[str, Any]:
+    return flux.from_original(network.shapes) if network.config is None else flux.from_diffusers(network.config)
+
+
+def assemble(source: Source, description: Description, place: "Place") -> "Model":
+    from unnoise.families._parts import Parts, joined
+    from unnoise.networks.autoencoder_kl import AutoencoderKL
+    from unnoise.networks.clip_text import CLIPText
+    from unnoise.networks.flux import Flux
+    from unnoise.networks.t5 import T5 as T5Encoder
+    from unnoise.text._encode import CLIP as Clip
+    from unnoise.text._encode import T5Text
+    from unnoise.text.flux import FluxConditioner
+
+    parts = Parts(source, SLOTS, place)
+    usual = _usual(source)
+    pieces = tokens.t5(source, "tokenizer_2")
+    network = parts.network(NETWORK.name, flux, Flux)
+    codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
+    conditioner = FluxConditioner(
+        Clip(parts.network(CLIP_L.name, clip, CLIPText, {"projection": 0}), tokens.clip(source)),
+        T5Text(parts.network(T5XXL.name, t5, T5Encoder), pieces),
+        Flux.Condition,
+        tokens=512 if usual is DEV else 256,
+        guidance=usual.guidance if usual is DEV else None,
+    )
+    return joined(course_of(source, usual), network, codec, conditioner, description)
+
+
+family = Family("FLUX.1", recognises, describe, assemble, SLOTS)
