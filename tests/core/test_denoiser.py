@@ -7,9 +7,10 @@ from torch import nn
 from oracles import SCHEDULES, Gaussian
 from unnoise.core.clock import Rows, Scaled
 from unnoise.core.condition import Unconditional
-from unnoise.core.denoiser import Bound, Denoiser
+from unnoise.core.denoiser import Bound, Denoiser, computed
 from unnoise.core.level import Level, shared
 from unnoise.core.prediction import EDM, PREDICTIONS, V
+from unnoise.nn.native import Linear
 
 
 class Echo(nn.Module):
@@ -100,3 +101,11 @@ def test_every_prediction_of_one_truth_is_the_same_denoiser(name, schedule):
     network = Exact(PREDICTIONS[name](), schedule, oracle)
     data = Denoiser(network, PREDICTIONS[name](), Scaled(1.0)).bind(Unconditional())(x, level)
     torch.testing.assert_close(data, oracle(x, level), rtol=1e-7, atol=1e-7)
+
+
+def test_a_network_computes_in_the_type_of_what_does_not_follow() -> None:
+    stored = Linear(4, 4).to(torch.float16)
+    assert computed(nn.Sequential(stored, nn.LayerNorm(4))) == torch.float32
+    assert computed(nn.Sequential(Linear(4, 4), nn.LayerNorm(4).to(torch.bfloat16))) == torch.bfloat16
+    assert computed(stored) == torch.float16
+    assert computed(nn.Identity()) == torch.float32

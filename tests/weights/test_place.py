@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from unnoise.core.error import Refused
+from unnoise.nn import native
 from unnoise.weights.open import open_tensors
 from unnoise.weights.place import Place, filled, finite
 
@@ -136,3 +137,47 @@ def test_rows_that_do_not_follow_each_other_are_brought_in_order():
 def test_a_module_that_cannot_be_built_is_refused():
     with pytest.raises(Refused, match="cannot be built"):
         filled(lambda: nn.Linear(-3, 2), made(), "net.", CPU)
+
+
+class Mixed(nn.Module):
+    """A layer that follows what it is given, and one that does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.norm = native.Linear(3, 2), nn.LayerNorm(2)
+
+
+def mixed(dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    return {k: torch.randn(v.shape).to(dtype) for k, v in Mixed().state_dict().items()}
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16, torch.float32])
+def test_what_follows_its_input_may_stay_as_it_is_stored(tmp_path: Path, stored: torch.dtype) -> None:
+    save_file(mixed(stored), tmp_path / "m.safetensors")
+    tensors = open_tensors(tmp_path / "m.safetensors")
+    kept, moved = (filled(Mixed, tensors, "", CPU, kept) for kept in (True, False))
+    assert kept.linear.weight.dtype == stored
+    assert kept.norm.weight.dtype == torch.float32
+    x = torch.randn(4, 3)
+    assert torch.equal(kept.norm(kept.linear(x)), moved.norm(moved.linear(x)))
+
+
+def test_a_kept_weight_that_is_not_finite_is_refused() -> None:
+    tensors = mixed(torch.float16)
+    tensors["linear.weight"][0, 0] = torch.inf
+    with pytest.raises(Refused, match="not finite"):
+        filled(Mixed, tensors, "", CPU, kept=True)
+
+
+def test_only_what_changes_its_type_or_place_takes_memory(tmp_path: Path) -> None:
+    values = {"a": torch.ones(10), "b": torch.ones(6).half(), "c": torch.ones(4).bfloat16()}
+    save_file(values, tmp_path / "m.safetensors")
+    entries = list(open_tensors(tmp_path / "m.safetensors").header.tensors.values())
+    assert CPU.moved(entries) == 4 * (6 + 4)
+    assert Place(CPU.device, torch.float16).moved(entries) == 2 * (10 + 4)
+    assert Place(torch.device("cuda"), torch.float16).moved(entries) == 2 * 20
+
+
+def test_weights_may_take_half_of_the_memory_there_is() -> None:
+    assert Place(CPU.device, torch.float32, memory=1000).room() == 500
+    assert CPU.room() > 2**20

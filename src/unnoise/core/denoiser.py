@@ -42,8 +42,8 @@ class Denoiser(nn.Module, Generic[C]):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The network's own floating-point type."""
-        return next((p.dtype for p in self.network.parameters() if p.is_floating_point()), torch.float32)
+        """The floating-point type that the network computes in."""
+        return computed(self.network)
 
     def output(self, x: Tensor, level: Level, condition: C) -> Tensor:
         """The network's raw output at x (B, ...), in x's dtype."""
@@ -74,3 +74,10 @@ class Bound(Generic[C]):
     def output(self, x: Tensor, level: Level) -> Tensor:
         with torch.set_grad_enabled(self.gradient):
             return self.denoiser.output(x, level, self.condition)
+
+
+def computed(module: nn.Module) -> torch.dtype:
+    """The floating-point type a module computes in: its weights', but for those of layers that follow their input."""
+    found = [(p.dtype, layer) for layer in module.modules() for p in layer.parameters(recurse=False)]
+    kinds = [(kind, getattr(layer, "follows", False)) for kind, layer in found if kind.is_floating_point]
+    return next((kind for kind, follows in kinds if not follows), kinds[0][0] if kinds else torch.float32)

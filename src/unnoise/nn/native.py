@@ -1,8 +1,11 @@
-"""What a machine computes in, and layers that follow.
+"""What a machine computes in, and layers that follow what they are given: its type and its device.
 
 A CPU without instructions for a half-precision type multiplies it some ten times slower than float32 (torch 2.13 on an
 AVX2 machine: 10 against 80 GFLOP/s in a linear layer, 1 to 10 against 80 in a convolution). There, features are
 float32 while weights stay as they are stored: half the memory, all the speed, and smaller errors.
+
+So a layer's weights may also stay where they are stored: mapped from their file, of another type, or in the memory of
+the CPU beside a small accelerator. Each is brought over when its layer's turn comes, and dropped behind it.
 """
 
 from functools import lru_cache
@@ -25,24 +28,30 @@ def native(device: str, dtype: torch.dtype) -> torch.dtype:
 class Linear(nn.Linear):
     """torch's, in the type of what it is given. Still a `nn.Linear` to whatever looks for one."""
 
+    follows = True
+
     def forward(self, input: Tensor) -> Tensor:
-        return nn.functional.linear(input, self.weight.to(input.dtype), _as(self.bias, input))
+        return nn.functional.linear(input, self.weight.to(input), _as(self.bias, input))
 
 
 class Conv2d(nn.Conv2d):
     """torch's, in the type of what it is given. Still a `nn.Conv2d` to whatever looks for one."""
 
+    follows = True
+
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight.to(input.dtype), _as(self.bias, input))
+        return self._conv_forward(input, self.weight.to(input), _as(self.bias, input))
 
 
 class LayerNorm(nn.LayerNorm):
     """torch's, in the type of what it is given."""
 
+    follows = True
+
     def forward(self, input: Tensor) -> Tensor:
-        weight, bias = self.weight.to(input.dtype), _as(self.bias, input)
+        weight, bias = self.weight.to(input), _as(self.bias, input)
         return nn.functional.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
 
 def _as(bias: Tensor | None, like: Tensor) -> Tensor | None:
-    return None if bias is None else bias.to(like.dtype)
+    return None if bias is None else bias.to(like)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from unnoise.core.denoiser import computed
 from unnoise.core.event import Event, Progress, Result
 from unnoise.core.model import Library, Model
 from unnoise.core.noise import Seeds
@@ -99,9 +100,7 @@ def _paused(work: Work, state: State, seed: int, way: Way) -> Callable[[], Pause
 @torch.no_grad()
 def decoded(model: Model, x: Tensor) -> Tensor:
     """Samples as media, float32 in [-1, 1], in the codec's own type where it has weights."""
-    module: Any = model.codec
-    kind = next((p.dtype for p in module.parameters()), x.dtype)
-    return model.codec.decode(x.to(kind)).float()
+    return model.codec.decode(x.to(computed(cast(nn.Module, model.codec)))).float()
 
 
 @torch.no_grad()

@@ -1,13 +1,16 @@
 """From stored tensors to modules: built without memory, filled, cast and moved."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from unnoise.core.error import Refused
+from unnoise.weights.entry import Entry
 from unnoise.weights.keymap import some
 
 M = TypeVar("M", bound=nn.Module)
@@ -15,17 +18,49 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model runs, and in which floating-point type."""
+    """Where a model runs.
+
+    Args:
+        device: that it computes on.
+        dtype: the floating-point type it computes in.
+        memory: how many bytes of the device's memory it may take, pages of mapped files aside; 0 for what there is.
+    """
 
     device: torch.device
     dtype: torch.dtype
+    memory: int = 0
+
+    def moved(self, entries: Iterable[Entry]) -> int:
+        """How many bytes tensors take once they are placed; those that can stay mapped from their file take none."""
+        plain = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+        here = self.device.type == "cpu"
+        return sum(prod(e.shape) * self.dtype.itemsize for e in entries if not here or plain.get(e.dtype) != self.dtype)
+
+    def room(self) -> int:
+        """How many bytes weights may take: half of what there is, the rest being for what is computed."""
+        return (self.memory or available(self.device)) // 2
 
 
-def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, place: Place) -> M:
+def available(device: torch.device) -> int:
+    """How many bytes of memory are free, as far as the system says; no end of them where it does not."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return 2**62
+
+
+def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, place: Place, kept: bool = False) -> M:
     """A module whose parameters are the tensors named `prefix` + its own names; ready to run, not to train.
 
     Tensors are asked for one after the other, so that of a lazy mapping one at a time is in memory beside the module;
     what needs no other type and no other device stays what it is, a view of its file where it is one.
+
+    Args:
+        kept: leave the weights of layers that follow what they are given (nn/native.py) where and as they are stored:
+            a model larger than memory runs then, each weight brought over when its turn comes.
 
     Raises:
         Refused: the module cannot be built, or a tensor is missing, left over, of another shape or not finite.
@@ -39,32 +74,51 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     wanted = {name: own.shape for name, own in module.state_dict().items()}
     missing, extra = sorted(wanted.keys() - mine.keys()), sorted(mine.keys() - wanted.keys())
     _check_fit(module, {"missing": missing, "unknown": extra})
+    stays = _following(module) if kept else frozenset[str]()
     placed: dict[str, Tensor] = {}
     wrong: list[str] = []
     for name, shape in wanted.items():
         # In one line: a name for what is asked for would keep it until the next is there.
-        found = _placed(tensors[mine[name]], shape, place, mine[name])
+        found = _placed(tensors[mine[name]], shape, None if name in stays else place, mine[name])
         if found is None:
             wrong.append(name)
         else:
             placed[name] = found
     _check_fit(module, {"of another shape": sorted(wrong)})
     module.load_state_dict(placed, assign=True)
-    # Buffers that no file holds move too.
-    return module.to(place.device).requires_grad_(False).eval()
+    _move_buffers(module, place.device)  # those too that no file holds
+    return module.requires_grad_(False).eval()
 
 
-def _placed(value: Tensor, shape: torch.Size, place: Place, name: str) -> Tensor | None:
+def _following(module: nn.Module) -> frozenset[str]:
+    """The weights of layers that compute where and in what they are given, by name."""
+    layers = ((name, layer) for name, layer in module.named_modules() if getattr(layer, "follows", False))
+    return frozenset(f"{name}.{own}" for name, layer in layers for own, _ in layer.named_parameters(recurse=False))
+
+
+def _move_buffers(module: nn.Module, device: torch.device) -> None:
+    for layer in module.modules():
+        for name, buffer in layer.named_buffers(recurse=False):
+            setattr(layer, name, buffer.to(device))
+
+
+def _placed(value: Tensor, shape: torch.Size, place: Place | None, name: str) -> Tensor | None:
     """A tensor where a model runs, in its type where it is of floating point; nothing where it has another shape.
+
+    Args:
+        place: None leaves it where and as it is.
 
     Raises:
         Refused: it holds numbers that are not finite, or too large for the type.
     """
     if value.shape != shape:
         return None
-    there = value.to(place.device, place.dtype if value.is_floating_point() else value.dtype).contiguous()
+    if place is None:
+        there = value
+    else:
+        there = value.to(place.device, place.dtype if value.is_floating_point() else value.dtype).contiguous()
     if not finite(there):
-        if finite(value):
+        if place is not None and finite(value):
             remedy = "choose bfloat16 or float32"
             raise Refused(f"tensor {name!r} holds numbers too large for {place.dtype}", remedy, "dtype")
         raise Refused(f"tensor {name!r} holds numbers that are not finite", "the file is damaged", "model")
