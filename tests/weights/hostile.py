@@ -1,7 +1,7 @@
 """Weight files made by hand: sound ones of every format, byte by byte, and what a stranger may make of them.
 
-Other tests of hostile files build on these: `archive` puts any pickle into a torch archive, `Steps` writes pickles that no
-program would, `mutants` damages a file at random.
+Other tests of hostile files build on these: `archive` puts any pickle into a torch archive, `Steps` writes pickles that
+no program would, `mutants` damages a file at random.
 """
 
 import io
@@ -75,7 +75,7 @@ def part() -> Steps:
 
 
 def archive(text: bytes, files=None, method=zipfile.ZIP_STORED, top="archive") -> bytes:
-    """An archive as torch writes it, with this pickle and these storages; `/x` is a file x beside the archive's folder."""
+    """An archive as torch writes it, with this pickle and these storages; `/x` is a file beside its folder."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", method) as out:
         out.writestr(f"{top}/data.pkl", text)
@@ -100,8 +100,9 @@ def listed(name="a", sizes=(4,), kind=0, offset=0) -> bytes:
     return text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset)
 
 
-def gguf(tensors=(listed(),), said=(), data: bytes = bytes(16), version=3, counts=None, align=32) -> bytes:
+def gguf(tensors=None, said=(), data: bytes = bytes(16), version=3, counts=None, align=32) -> bytes:
     """A GGUF file with these descriptions and metadata."""
+    tensors = [listed()] if tensors is None else tensors
     head = b"GGUF" + struct.pack("<IQQ", version, *(counts or (len(tensors), len(said))))
     head += b"".join((*said, *tensors))
     return head + bytes(-len(head) % align) + data
@@ -119,8 +120,8 @@ def refused(path: Path, data: bytes, says: str | None = None) -> None:
 def sound(path: Path) -> bool:
     """Whether a file is read, in which case all that its header says has to be so; or refused."""
     try:
-        header = read_header(path)
         tensors = open_tensors(path)
+        header = tensors.header
         shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     except Refused as error:
         assert str(error) and "\n" not in str(error)
@@ -130,8 +131,15 @@ def sound(path: Path) -> bool:
     return True
 
 
+def overwrite(path: Path, data: bytes) -> None:
+    """Put other bytes into a file that is there; emptying it first, as opening it would, flushes it to the disk."""
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+
+
 def mutants(data: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
-    """The file with some bytes changed, cut out, doubled, put in, exchanged, or its end missing; the same every time."""
+    """The file with bytes changed, cut out, doubled or put in, or its end missing; the same ones every time."""
     draw = random.Random(seed)
     for _ in range(count):
         mutant = bytearray(data)

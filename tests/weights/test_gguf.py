@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from weights.hostile import gguf, listed, refused, text
 
 from unnoise.core.error import Refused
 from unnoise.weights.gguf import TYPES
 from unnoise.weights.gguf_writer import write_gguf
 from unnoise.weights.header import read_header
 from unnoise.weights.open import open_tensors
+from weights.hostile import gguf, listed, refused, text
 
 TENSORS = {
     "rows of 32": torch.randn(6, 64),

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 from safetensors.torch import save, save_file
-from weights.hostile import gguf, listed, mutants, sound, stream, table, tensor, text
-from weights.hostile import part as steps
 
 from unnoise.weights.gguf_writer import write_gguf
+from weights.hostile import gguf, listed, mutants, overwrite, sound, stream, table, tensor, text
+from weights.hostile import part as steps
 
 TENSORS = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2, dtype=torch.bfloat16)}
 METADATA = [text("k") + b"\x08\0\0\0" + text("v"), text("n") + b"\x09\0\0\0\x05\0\0\0\x02" + bytes(15)]
@@ -52,6 +52,6 @@ def test_mutants_are_read_or_refused(tmp_path, form):
     assert sound(path)
     read = 0
     for mutant in mutants(data, count):
-        path.write_bytes(mutant)
+        overwrite(path, mutant)
         read += sound(path)
     assert 0 < read < count  # both happen, or the damage is of no kind

@@ -1,4 +1,4 @@
-"""Weights in several files: read as one, found in folders by any of their spellings, and refused where an index lies."""
+"""Weights in several files: read as one, found in folders by any spelling, and refused where an index lies."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from weights.hostile import refused
 
 from unnoise.core.error import Refused
 from unnoise.weights.header import read_header
 from unnoise.weights.open import open_tensors
 from unnoise.weights.sharded import weights_in
+from weights.hostile import refused
 
 INDEX = "model.safetensors.index.json"
 ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"

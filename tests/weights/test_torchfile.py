@@ -1,4 +1,4 @@
-"""Files by `torch.save`: read like torch reads them, without executing anything, and refused where they are not sound."""
+"""Files by `torch.save`: read as torch reads them, executing nothing, and refused where they are not sound."""
 
 import io
 import struct
@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from weights import hostile
-from weights.hostile import Steps, archive, part, refused, storage, stream, table, tensor
 
 from unnoise.core.error import Refused
 from unnoise.weights.entry import Entry
@@ -20,6 +18,8 @@ from unnoise.weights.header import read_header
 from unnoise.weights.open import open_tensors, read_entry
 from unnoise.weights.pickled import Opaque
 from unnoise.weights.torchfile import read_pickle
+from weights import hostile
+from weights.hostile import Steps, archive, part, refused, storage, stream, table, tensor
 
 SAVED = {
     "plain": torch.arange(6.0).reshape(2, 3),
@@ -242,10 +242,10 @@ PAYLOADS = {
         part().name("subprocess", "Popen").value((["touch", str(mark)],)).raw(b"\x81")
     ),
     "numpy's loader": lambda mark: call("numpy.lib.npyio", "load", str(mark), None, True),
-    "torch's loader": lambda mark: call("torch.storage", "_load_from_bytes", b"\x80\x02cos\nsystem\n."),
-    "torch.hub": lambda mark: call("torch.hub", "load", "someone/something"),
+    "torch's loader": lambda _: call("torch.storage", "_load_from_bytes", b"\x80\x02cos\nsystem\n."),
+    "torch.hub": lambda _: call("torch.hub", "load", "someone/something"),
     "a class of ours": lambda mark: call("unnoise.media.atomic", "write", str(mark), b"x"),
-    "by a storage's type": lambda mark: tensor(part(), kind=("os", "system")),
+    "by a storage's type": lambda _: tensor(part(), kind=("os", "system")),
     "by a tensor's hooks": lambda mark: (
         part()
         .name("torch._utils", "_rebuild_tensor_v2")

@@ -66,9 +66,8 @@ def patched(field: int, value: int) -> bytes:
 
 
 def ended(**fields: int) -> bytes:
-    said = dict(
-        zip("mark disk first here count length start comment".split(), END.unpack(GOOD[-END.size :]), strict=True)
-    )
+    names = ("mark", "disk", "first", "here", "count", "length", "start", "comment")
+    said = dict(zip(names, END.unpack(GOOD[-END.size :]), strict=True))
     return GOOD[: -END.size] + END.pack(*(said | fields).values())
 
 
