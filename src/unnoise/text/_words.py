@@ -46,6 +46,11 @@ class Words:
         rows = [[*first, *piece, self.end] for piece in pieces]
         return [row + [self.pad] * (length - len(row)) for row in rows]
 
+    def line(self, text: str, step: int) -> list[int]:
+        """A text as one row with one pair of marks, filled up to a multiple of `step` tokens."""
+        row = [*([] if self.begin is None else [self.begin]), *self.ids(text), self.end]
+        return row + [self.pad] * (-len(row) % step)
+
     def _plain(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
