@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unnoise.adapters.shelf import Adapters
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
+from unnoise.core.size import read_size
 from unnoise.families import FAMILIES
 from unnoise.families._family import Family
 from unnoise.families._folder import read_source
@@ -78,11 +79,14 @@ def describe(name: str, reading: Reading | None = None) -> Description:
     return recognise(source).describe(source)
 
 
-def place(device: str | None = None, dtype: str | None = None) -> "Place":
+def place(device: str | None = None, dtype: str | None = None, memory: str | int | None = None) -> "Place":
     """Where to run: the best device there is, unless one is named; float32 unless another type is.
 
+    Args:
+        memory: what it may take of the device's memory, such as 2GB; what there is by default.
+
     Raises:
-        Refused: the device is not there, or the type is none of float32, bfloat16, float16.
+        Refused: the device is not there, the type is none of float32, bfloat16, float16, or the memory no amount.
     """
     import torch
 
@@ -100,7 +104,7 @@ def place(device: str | None = None, dtype: str | None = None) -> "Place":
     if where is None or not there.get(where.type, False) or (where.index or 0) >= count:
         has = ", ".join(n for n in there if there[n])
         raise Refused(f"this machine has no device '{chosen[:40]}'", f"it has {has}", "device")
-    return Place(where, getattr(torch, dtype or "float32"))
+    return Place(where, getattr(torch, dtype or "float32"), 0 if memory is None else read_size(memory))
 
 
 def load(
@@ -110,6 +114,7 @@ def load(
     parts: "Mapping[str, Paths] | None" = None,
     family: str = "",
     ignore_keys: "Sequence[str]" = (),
+    memory: str | int | None = None,
 ) -> "Model":
     """Read a model, ready to run.
 
@@ -118,8 +123,10 @@ def load(
         device: cpu, cuda or mps; the best there is by default.
         dtype: float32 (default), bfloat16 or float16.
         parts, family, ignore_keys: as in `reading`.
+        memory: what it may take, such as 2GB. Weights that would need more stay in their file, and each is brought
+            over when its turn comes: the same numbers, only slower.
     """
-    return assembled(name, place(device, dtype), reading(parts, family, ignore_keys))
+    return assembled(name, place(device, dtype, memory), reading(parts, family, ignore_keys))
 
 
 def assembled(name: str, where: "Place", reading: Reading) -> "Model":
@@ -150,6 +157,7 @@ class Shelf:
         exact: compute every picture alone, so that it is the same in any batch on any device.
         reading: how the files of models are read, where they do not say.
         adapters: LoRAs and embeddings by names of their own.
+        memory: what a model may take, as in `load`.
     """
 
     models: "Mapping[str, Model | str | PathLike[str]]" = field(
@@ -160,6 +168,7 @@ class Shelf:
     exact: bool = False
     reading: Reading = field(default_factory=Reading)
     adapters: Adapters = field(default_factory=Adapters)
+    memory: str | int | None = None
     _held: Held = field(default_factory=Held, init=False, repr=False)
     _enlarging: "dict[str, Enlarging]" = field(default_factory=dict[str, "Enlarging"], init=False, repr=False)
 
@@ -180,7 +189,7 @@ class Shelf:
 
     def model(self, name: str) -> "Model":
         if name not in self._kept:
-            read = assembled(self._file(name), place(self.device, self.dtype), self.reading)
+            read = assembled(self._file(name), place(self.device, self.dtype, self.memory), self.reading)
             self._kept[name] = read.named(name) if name in self.models else read
         return self._kept[name]
 
@@ -217,6 +226,7 @@ def library(
     exact: bool = False,
     reading: Reading | None = None,
     adapters: Adapters | None = None,
+    memory: str | int | None = None,
 ) -> Shelf:
     """Where tasks find their models.
 
@@ -226,5 +236,6 @@ def library(
         exact: compute every picture alone.
         reading: how the files of models are read, where they do not say.
         adapters: LoRAs and embeddings by names of their own; others are found by path, or under UNNOISE_HOME.
+        memory: what a model may take, as in `load`.
     """
-    return Shelf(models or {}, device, dtype, exact, reading or Reading(), adapters or Adapters())
+    return Shelf(models or {}, device, dtype, exact, reading or Reading(), adapters or Adapters(), memory)

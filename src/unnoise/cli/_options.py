@@ -49,6 +49,8 @@ class Machine:
         device: The best there is by default.
         dtype: What the network computes in: float32 (the default), bfloat16 or float16.
         exact: Compute every picture alone, so that it is the same in any batch, whatever the device.
+        memory: What it may take of the device's memory, such as 2GB; a larger model's weights stay in their file, and
+            each is brought over in its turn.
         part: A file or folder that a part of the model is taken from, as network=, vae=, text= or tokenizer=PATH; may
             be given again.
         family: What kind of model it is, such as sd2 or sd2:prediction=v; told by its tensors' shapes by default.
@@ -58,6 +60,7 @@ class Machine:
     device: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     exact: bool = False
+    memory: str | None = field(default=None, metadata={"metavar": "SIZE"})
     part: tuple[str, ...] = field(default=(), metadata={"metavar": "ROLE=PATH", "repeated": True})
     family: str | None = field(default=None, metadata={"metavar": "NAME"})
     ignore_keys: tuple[str, ...] = field(default=(), metadata={"metavar": "PATTERN", "repeated": True})

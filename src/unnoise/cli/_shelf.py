@@ -35,7 +35,7 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
     ]
     held, loras, words = ({name: file for file, name in each.items()} for each in (names, loras, words))
     more = (read_as(machine), Adapters(loras, words))
-    return found, library(held, machine.device, machine.dtype, machine.exact, *more)
+    return found, library(held, machine.device, machine.dtype, machine.exact, *more, machine.memory)
 
 
 def _stems(used: set[str], is_path: Callable[[str], bool]) -> dict[str, str]:

@@ -6,7 +6,7 @@ seen, but for convolutions on a CPU, whose weights are laid out anew in each cal
 """
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ class Footprint(TorchDispatchMode):
 
 
 @contextmanager
-def weightless() -> Iterator[None]:
+def weightless() -> Generator[None]:
     """Tensors made in here have no numbers and take no memory; real ones may be used beside them."""
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         yield
@@ -73,7 +73,7 @@ def imagined(module: M, device: str) -> M:
 
 
 def _key(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata  # the one name a storage has
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage] # the one name a storage has
 
 
 def _scratch(func: Any, args: Any) -> int:

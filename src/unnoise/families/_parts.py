@@ -43,12 +43,14 @@ class Parts:
         source: what they are read from.
         slots: of the family.
         place: where they go.
+        taken: how many bytes of memory those take that have been read.
     """
 
     source: Source
     slots: Sequence[Slot]
     place: Place
     found: Mapping[str, Stored] = field(init=False)
+    taken: int = field(default=0, init=False)
     _open: dict[Path, Mapping[str, Tensor]] = field(default_factory=dict[Path, Mapping[str, Tensor]], init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +73,16 @@ class Parts:
         config = kind.Config(**_settings(stored, maps, usual or {}))
         tensors = Within(self._tensors(stored.header.path), stored.prefix)
         named = keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
-        return filled(lambda: kind(config), named, "", self.place)
+        return filled(lambda: kind(config), named, "", self.place, self._kept(name))
+
+    def _kept(self, name: str) -> bool:
+        """Whether a network's weights stay in its file: there is no room for all of them, or it runs once a prompt."""
+        stored = self.found[name]
+        takes = self.place.moved(e for n, e in stored.header.tensors.items() if n.startswith(stored.prefix))
+        once = any(slot.name == name and slot.kind in ("clip", "t5") for slot in self.slots)
+        kept = once or self.taken + takes > self.place.room()
+        self.taken += 0 if kept else takes
+        return kept
 
     def _tensors(self, path: Path) -> Mapping[str, Tensor]:
         if path not in self._open:
