@@ -1,7 +1,6 @@
 """T5's encoder as transformers has it: the same numbers from the files it saves, and the XXL model's layout."""
 
 import json
-from copy import deepcopy
 
 import pytest
 import torch
@@ -61,17 +60,6 @@ def test_distances_fall_into_its_buckets(buckets, most):
     attention = transformers.models.t5.modeling_t5.T5Attention
     expected = attention._relative_position_bucket(distance, True, buckets, most)
     assert torch.equal(bucket(distance, buckets, most), expected)
-
-
-@torch.no_grad()
-def test_half_precision_keeps_what_float16_cannot_hold(both):
-    """A state larger than float16's largest number goes through, as in the XXL model."""
-    mine = deepcopy(both[1])
-    mine.blocks[0].mlp.wo.weight *= 30_000
-    ids = torch.arange(20)[None]
-    expected, found = mine(ids), mine.half()(ids)
-    assert found.dtype == torch.float16 and torch.isfinite(found).all()
-    assert (found.float() - expected).abs().max() < 0.02 * expected.abs().max()
 
 
 def names(model):

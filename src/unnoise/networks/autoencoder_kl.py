@@ -16,6 +16,8 @@ from unnoise.core.tile import tiles
 from unnoise.networks._looks import LOOKS
 from unnoise.nn.attention import attend
 from unnoise.nn.conv import channels_last, double
+from unnoise.nn.native import Conv2d, Linear, native
+from unnoise.nn.norm import GroupNorm
 from unnoise.nn.sampled import Normed, Sampled, plain
 
 CROP, EDGE = 8, 2
@@ -70,29 +72,32 @@ class AutoencoderKL(nn.Module):
         self.config, self.channels = c, c.channels
         self.scale = 2 ** (len(c.widths) - 1)
         self.encoder, self.decoder = Encoder(c), Decoder(c)
-        self.quant_conv = nn.Conv2d(2 * c.channels, 2 * c.channels, 1) if c.quant else None
-        self.post_quant_conv = nn.Conv2d(c.channels, c.channels, 1) if c.post_quant else None
+        self.quant_conv = Conv2d(2 * c.channels, 2 * c.channels, 1) if c.quant else None
+        self.post_quant_conv = Conv2d(c.channels, c.channels, 1) if c.post_quant else None
 
     def moments(self, media: Tensor) -> tuple[Tensor, Tensor]:
         """The latents' mean and standard deviation, as samples, (B, channels, H / scale, W / scale) each."""
+        given, media = media.dtype, media.to(native(media.device.type, media.dtype))
         found = self.encoder(channels_last(media))
         found = found if self.quant_conv is None else self.quant_conv(found)
         mean, log_variance = found.chunk(2, 1)
         shift, scaling = self._statistics(media)
-        return (mean - shift) * scaling, torch.exp(log_variance.clamp(-30, 20) / 2) * scaling
+        deviation = torch.exp(log_variance.clamp(-30, 20) / 2)
+        return ((mean - shift) * scaling).to(given), (deviation * scaling).to(given)
 
     def encode(self, media: Tensor) -> Tensor:
         return self.moments(media)[0]
 
     def decode(self, sample: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, media, scale h, scale w); beyond `tile` cells a side, in tiles."""
+        given, sample = sample.dtype, sample.to(native(sample.device.type, sample.dtype))
         shift, scaling = self._statistics(sample)
         latent = channels_last(sample / scaling + shift)
         latent = latent if self.post_quant_conv is None else self.post_quant_conv(latent)
         inner = self.decoder.inner(latent)
         if max(sample.shape[2:]) <= self.config.tile:
-            return self.decoder.outer(inner)
-        return torch.cat([self._in_tiles(one) for one in inner.split(1)])
+            return self.decoder.outer(inner).to(given)
+        return torch.cat([self._in_tiles(one) for one in inner.split(1)]).to(given)
 
     def preview(self, sample: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, 3, h, w), by the linear map that others fitted to this kind of latents."""
@@ -128,14 +133,14 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderKLConfig) -> None:
         super().__init__()
         widths, last = config.widths, config.widths[-1]
-        self.conv_in = nn.Conv2d(config.media, widths[0], 3, padding=1)
+        self.conv_in = Conv2d(config.media, widths[0], 3, padding=1)
         self.down_blocks = nn.ModuleList(
             Level(widths[max(0, i - 1)], width, config.blocks, config.groups, down=i < len(widths) - 1)
             for i, width in enumerate(widths)
         )
         self.mid_block = Middle(last, config)
-        self.conv_norm_out = nn.GroupNorm(config.groups, last, 1e-6)
-        self.conv_out = nn.Conv2d(last, 2 * config.channels, 3, padding=1)
+        self.conv_norm_out = GroupNorm(last, last // config.groups, 1e-6)
+        self.conv_out = Conv2d(last, 2 * config.channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, media, H, W) -> (B, 2 channels, H / scale, W / scale)"""
@@ -151,14 +156,14 @@ class Decoder(nn.Module):
     def __init__(self, config: AutoencoderKLConfig) -> None:
         super().__init__()
         widths = config.widths[::-1]
-        self.conv_in = nn.Conv2d(config.channels, widths[0], 3, padding=1)
+        self.conv_in = Conv2d(config.channels, widths[0], 3, padding=1)
         self.mid_block = Middle(widths[0], config)
         self.up_blocks = nn.ModuleList(
             Level(widths[max(0, i - 1)], width, config.blocks + 1, config.groups, up=i < len(widths) - 1)
             for i, width in enumerate(widths)
         )
-        self.conv_norm_out = nn.GroupNorm(config.groups, widths[-1], 1e-6)
-        self.conv_out = nn.Conv2d(widths[-1], config.media, 3, padding=1)
+        self.conv_norm_out = GroupNorm(widths[-1], widths[-1] // config.groups, 1e-6)
+        self.conv_out = Conv2d(widths[-1], config.media, 3, padding=1)
         # Of the outer part: in cells, how far its convolutions see, all together.
         steps = ((2 * config.blocks + 2.5) / 2**i for i in range(len(widths)))
         self.reach = math.ceil(sum(steps) + 0.5 ** len(widths))
@@ -210,11 +215,11 @@ class Residual(nn.Module):
 
     def __init__(self, before: int, width: int, groups: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, before, 1e-6)
-        self.conv1 = nn.Conv2d(before, width, 3, padding=1)
-        self.norm2 = nn.GroupNorm(groups, width, 1e-6)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv_shortcut = nn.Conv2d(before, width, 1) if before != width else None
+        self.norm1 = GroupNorm(before, before // groups, 1e-6)
+        self.conv1 = Conv2d(before, width, 3, padding=1)
+        self.norm2 = GroupNorm(width, width // groups, 1e-6)
+        self.conv2 = Conv2d(width, width, 3, padding=1)
+        self.conv_shortcut = Conv2d(before, width, 1) if before != width else None
 
     def forward(self, x: Tensor, normed: Normed = plain) -> Tensor:
         inner = self.conv1(nn.functional.silu(normed(self.norm1, x)))
@@ -227,9 +232,9 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, groups: int) -> None:
         super().__init__()
-        self.group_norm = nn.GroupNorm(groups, width, 1e-6)
-        self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in range(3))
-        self.to_out = nn.Sequential(nn.Linear(width, width))
+        self.group_norm = GroupNorm(width, width // groups, 1e-6)
+        self.to_q, self.to_k, self.to_v = (Linear(width, width) for _ in range(3))
+        self.to_out = nn.Sequential(Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, h, w) -> the same shape"""
@@ -244,7 +249,7 @@ class Down(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, stride=2)
+        self.conv = Conv2d(width, width, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(nn.functional.pad(x, (0, 1, 0, 1)))
@@ -255,7 +260,7 @@ class Up(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.conv = Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(double(x))

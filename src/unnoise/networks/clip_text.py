@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.nn.attention import attend
+from unnoise.nn.native import Embedding, LayerNorm, Linear, native
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,13 @@ class CLIPText(nn.Module):
         self.config = config
         self.embeddings = Embeddings(config)
         self.encoder = Encoder(config)
-        self.final_layer_norm = nn.LayerNorm(config.width, config.eps)
-        self.text_projection = nn.Linear(config.width, config.projection, bias=False) if config.projection else None
+        self.final_layer_norm = LayerNorm(config.width, config.eps)
+        self.text_projection = Linear(config.width, config.projection, bias=False) if config.projection else None
+
+    @property
+    def place(self) -> Tensor:
+        """A weight that is where the encoder computes, wherever others are stored."""
+        return self.embeddings.position_embedding.weight
 
     def states(self, ids: Tensor, skip: int = 0, norm: bool = True) -> Tensor:
         """What a network without pooled vectors is conditioned on, (B, L, width); layers after it are not run.
@@ -84,11 +90,13 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: CLIPTextConfig) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(config.vocabulary, config.width)
+        self.token_embedding = Embedding(config.vocabulary, config.width)
         self.position_embedding = nn.Embedding(config.positions, config.width)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
+        places = self.position_embedding.weight[: ids.shape[1]]
+        places = places.to(native(places.device.type, places.dtype))
+        return self.token_embedding(ids).to(places) + places
 
 
 class Encoder(nn.Module):
@@ -112,9 +120,9 @@ class Layer(nn.Module):
 
     def __init__(self, config: CLIPTextConfig) -> None:
         super().__init__()
-        self.layer_norm1 = nn.LayerNorm(config.width, config.eps)
+        self.layer_norm1 = LayerNorm(config.width, config.eps)
         self.self_attn = SelfAttention(config.width, config.heads)
-        self.layer_norm2 = nn.LayerNorm(config.width, config.eps)
+        self.layer_norm2 = LayerNorm(config.width, config.eps)
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
@@ -128,8 +136,8 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out_proj = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out_proj = Linear(width, width)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """x (B, L, width), seen (L, L) True where a row sees a column -> (B, L, width)"""
@@ -143,8 +151,8 @@ class MLP(nn.Module):
     def __init__(self, config: CLIPTextConfig) -> None:
         super().__init__()
         self.quick = config.activation == "quick_gelu"
-        self.fc1 = nn.Linear(config.width, config.hidden)
-        self.fc2 = nn.Linear(config.hidden, config.width)
+        self.fc1 = Linear(config.width, config.hidden)
+        self.fc2 = Linear(config.hidden, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.fc1(x)

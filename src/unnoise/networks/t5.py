@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from unnoise.nn.native import Embedding, Linear, native
 from unnoise.nn.norm import RMSNorm
 
 
@@ -37,23 +38,28 @@ class T5Config:
 
 
 class T5(nn.Module):
-    """Tokens (B, L) -> states (B, L, width), in the weights' dtype."""
+    """Tokens (B, L) -> states (B, L, width)."""
 
     Config = T5Config
 
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocabulary, config.width)
+        self.words = Embedding(config.vocabulary, config.width)
         self.positions = nn.Embedding(config.buckets, config.heads)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = RMSNorm(config.width, config.eps)
 
+    @property
+    def place(self) -> Tensor:
+        """A weight that is where the encoder computes, wherever others are stored."""
+        return self.positions.weight
+
     def forward(self, ids: Tensor) -> Tensor:
         """Every token counts, padding too, as in the models that were trained on this one's states."""
-        dtype = self.words.weight.dtype
-        bias = self.bias(ids.shape[1])
-        x = self.words(ids).float()
+        dtype = native(self.place.device.type, self.place.dtype)
+        bias = self.bias(ids.shape[1]).to(dtype)
+        x = self.words(ids).to(self.place.device, torch.float32)
         for block in self.blocks:
             x = block(x, bias, dtype)
         return self.norm(x).to(dtype)
@@ -87,10 +93,10 @@ class Attention(nn.Module):
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.heads, inner = config.heads, config.heads * config.head_width
-        self.q = nn.Linear(config.width, inner, bias=False)
-        self.k = nn.Linear(config.width, inner, bias=False)
-        self.v = nn.Linear(config.width, inner, bias=False)
-        self.o = nn.Linear(inner, config.width, bias=False)
+        self.q = Linear(config.width, inner, bias=False)
+        self.k = Linear(config.width, inner, bias=False)
+        self.v = Linear(config.width, inner, bias=False)
+        self.o = Linear(inner, config.width, bias=False)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """x (B, L, width), bias (1, heads, L, L) -> (B, L, width)"""
@@ -106,9 +112,9 @@ class GatedMLP(nn.Module):
 
     def __init__(self, config: T5Config) -> None:
         super().__init__()
-        self.wi_0 = nn.Linear(config.width, config.hidden, bias=False)
-        self.wi_1 = nn.Linear(config.width, config.hidden, bias=False)
-        self.wo = nn.Linear(config.hidden, config.width, bias=False)
+        self.wi_0 = Linear(config.width, config.hidden, bias=False)
+        self.wi_1 = Linear(config.width, config.hidden, bias=False)
+        self.wo = Linear(config.hidden, config.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, width) -> the same shape; float32 for float16, whose range the result would leave"""

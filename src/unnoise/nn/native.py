@@ -53,5 +53,14 @@ class LayerNorm(nn.LayerNorm):
         return nn.functional.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
 
+class Embedding(nn.Embedding):
+    """torch's, which looks up where its table is: what it gives is of the table's type, and on its device."""
+
+    follows = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        return nn.functional.embedding(input.to(self.weight.device), self.weight)
+
+
 def _as(bias: Tensor | None, like: Tensor) -> Tensor | None:
     return None if bias is None else bias.to(like)

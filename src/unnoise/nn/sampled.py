@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-Normed = Callable[[nn.GroupNorm, Tensor], Tensor]
+from unnoise.nn.norm import GroupNorm
+
+Normed = Callable[[GroupNorm, Tensor], Tensor]
 """How a norm is applied to x (B, C, H, W)."""
 
 
-def plain(layer: nn.GroupNorm, x: Tensor) -> Tensor:
+def plain(layer: GroupNorm, x: Tensor) -> Tensor:
     """As it is meant."""
     return layer(x)
 
@@ -28,7 +30,7 @@ class Sampled:
 
     side: int
     edge: int
-    found: dict[nn.GroupNorm, tuple[Tensor, Tensor]] = field(default_factory=dict[nn.GroupNorm, tuple[Tensor, Tensor]])
+    found: dict[GroupNorm, tuple[Tensor, Tensor]] = field(default_factory=dict[GroupNorm, tuple[Tensor, Tensor]])
 
     def crops(self, x: Tensor, most: int) -> Tensor:
         """At most `most` crops (n, C, side, side), at least one, spread evenly over x (1, C, H, W)."""
@@ -41,18 +43,18 @@ class Sampled:
         rows, columns = (_places(n, self.side, count) for n, count in ((height, down), (width, across)))
         return torch.cat([x[..., r : r + self.side, c : c + self.side] for r in rows for c in columns])
 
-    def measured(self, layer: nn.GroupNorm, x: Tensor) -> Tensor:
+    def measured(self, layer: GroupNorm, x: Tensor) -> Tensor:
         """A layer over crops as if they were one picture; what it finds is kept."""
         edge = self.edge * x.shape[-1] // self.side
         inner = x[..., edge : x.shape[-2] - edge, edge : x.shape[-1] - edge]
-        groups = inner.float().transpose(0, 1).reshape(layer.num_groups, -1)
+        groups = inner.float().transpose(0, 1).reshape(layer.groups, -1)
         variance, mean = torch.var_mean(groups, 1, correction=0)
         self.found[layer] = mean, torch.rsqrt(variance + layer.eps)
         return self.held(layer, x)
 
-    def held(self, layer: nn.GroupNorm, x: Tensor) -> Tensor:
+    def held(self, layer: GroupNorm, x: Tensor) -> Tensor:
         """A layer with the statistics that were measured."""
-        each = layer.num_channels // layer.num_groups
+        each = len(layer.weight) // layer.groups
         mean, deviation = (v.repeat_interleave(each) for v in self.found[layer])
         scale = layer.weight.float() * deviation
         shift = layer.bias.float() - mean * scale

@@ -59,13 +59,13 @@ def counted(tokens: Tokens, least: int, device: torch.device) -> Tensor | None:
 
 def clip_states(encoder: CLIPText, tokens: Tokens, skip: int, norm: bool) -> Tensor:
     """States (B, L, width), zero where no own token is."""
-    flat = tokens.ids.to(_device(encoder)).reshape(-1, encoder.config.positions)
+    flat = tokens.ids.to(encoder.place.device).reshape(-1, encoder.config.positions)
     return _own(encoder.states(flat, skip, norm).reshape(*tokens.ids.shape, -1), tokens)
 
 
 def clip_both(encoder: CLIPText, tokens: Tokens, skip: int) -> tuple[Tensor, Tensor]:
     """States before the final norm (B, L, width), zero where no own token is; and the first window's pooled vector."""
-    flat = tokens.ids.to(_device(encoder)).reshape(-1, encoder.config.positions)
+    flat = tokens.ids.to(encoder.place.device).reshape(-1, encoder.config.positions)
     states, pooled = encoder(flat, skip, norm=False)
     batch = len(tokens.ids)
     return _own(states.reshape(*tokens.ids.shape, -1), tokens), pooled.reshape(batch, -1, pooled.shape[-1])[:, 0]
@@ -73,7 +73,7 @@ def clip_both(encoder: CLIPText, tokens: Tokens, skip: int) -> tuple[Tensor, Ten
 
 def t5_states(encoder: T5, tokens: Tokens) -> Tensor:
     """States (B, L, width), zero where no own token is: each row is read at its own length, as if alone."""
-    ids = tokens.ids.to(_device(encoder))
+    ids = tokens.ids.to(encoder.place.device)
     if tokens.even:
         return encoder(ids)
     rows = [encoder(row[None, :own]) for row, own in zip(ids, tokens.lengths, strict=True)]
@@ -129,6 +129,7 @@ class Learnt(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """(B, L) -> (B, L, width)"""
+        ids = ids.to(self.weight.device)
         learnt = nn.functional.embedding((ids - self.first).clamp(min=0), cast(Tensor, self.vectors))
         return torch.where((ids >= self.first)[..., None], learnt, self.table(ids.clamp(max=self.first - 1)))
 
@@ -143,7 +144,3 @@ def _own(states: Tensor, tokens: Tokens) -> Tensor:
         return states
     mask = counted(tokens, 0, states.device)
     return states if mask is None else states * mask[..., None]
-
-
-def _device(encoder: nn.Module) -> torch.device:
-    return next(encoder.parameters()).device

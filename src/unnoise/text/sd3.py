@@ -95,7 +95,7 @@ class SD3Conditioner(nn.Module):
 
     def forward(self, tokens: SD3Tokens) -> Condition:
         c = self.config
-        like = next(self.parameters())
+        like = next(encoder.place for encoder in (self.large, self.gigantic, self.t5) if encoder is not None)
         side = tokens.large or tokens.gigantic
         length = c.window if side is None else side.ids.shape[1]
         pairs = (
