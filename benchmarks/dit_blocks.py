@@ -84,7 +84,7 @@ def turned(cells: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """Places as ours and as theirs."""
     side = int(cells**0.5)
     turns = axis_turns((1, side, side), DEV.axes, 512, DEV.period, torch.device("cpu"))
-    return turns, (turns.real.repeat_interleave(2, 1), turns.imag.repeat_interleave(2, 1))
+    return turns, (turns[..., 0].repeat_interleave(2, 1), turns[..., 1].repeat_interleave(2, 1))
 
 
 def tokens(count: int, width: int, dtype: torch.dtype) -> Tensor:

@@ -13,6 +13,10 @@ def stream(tokens, seed):
     return tuple(drawn(2, tokens, 3, 4, seed=seed + i) for i in range(3))
 
 
+def turning(angles):
+    return torch.stack([angles.cos(), angles.sin()], -1)
+
+
 def test_queries_keys_and_values_lie_one_after_the_other():
     fused = torch.arange(24.0).expand(2, 5, 24)
     query, key, value = split(fused, 2)
@@ -33,9 +37,9 @@ def test_two_streams_are_one_sequence():
 
 def test_places_turn_queries_and_keys_and_not_values():
     cells = stream(5, 7)
-    turns = torch.polar(torch.ones(5, 2), torch.full((5, 2), 0.7))
+    turns = turning(torch.full((5, 2), 0.7))
     torch.testing.assert_close(attend_together([cells], turns=turns), attend_together([cells]))  # all alike: no change
-    uneven = torch.polar(torch.ones(5, 2), drawn(5, 2))
+    uneven = turning(drawn(5, 2))
     assert not torch.allclose(attend_together([cells], turns=uneven)[0], attend_together([cells])[0], atol=1e-3)
 
 

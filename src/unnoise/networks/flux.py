@@ -155,7 +155,7 @@ class DoubleBlock(nn.Module):
     def forward(
         self, text: Tensor, cells: Tensor, vector: Tensor, turns: Tensor, seen: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """text (B, L, D), cells (B, N, D), vector (B, D), turns (L + N, d / 2), seen (B, 1, 1, L + N)"""
+        """text (B, L, D), cells (B, N, D), vector (B, D), turns (L + N, d / 2, 2), seen (B, 1, 1, L + N)"""
         of_text, of_cells = self.txt_mod(vector), self.img_mod(vector)
         streams = (
             self.txt_attn.heads_of(modulate(_norm(text), *of_text[:2])),

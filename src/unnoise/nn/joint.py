@@ -27,7 +27,7 @@ def attend_together(streams: Sequence[Heads], seen: Tensor | None = None, turns:
     Args:
         streams: of N, M, ... tokens.
         seen: broadcasts to (B, H, N + M, N + M), True where a key counts.
-        turns: (N + M, D / 2), where queries and keys turn by place.
+        turns: (N + M, D / 2, 2), where queries and keys turn by place.
     """
     query, key, value = (torch.cat(parts, 1) for parts in zip(*streams, strict=True))
     if turns is not None:

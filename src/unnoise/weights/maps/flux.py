@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PATCH = 2
 AXES = (16, 56, 56)
+RATIO = 4
+PERIOD = 10_000.0
 
 OUTER = (
     ("x_embedder", "img_in"),
@@ -134,6 +136,32 @@ def from_original(shapes: Shapes) -> dict[str, Any]:
         "pooled": shape(shapes, "vector_in.in_layer.weight", 2)[1],
         "guidance": "guidance_in.in_layer.weight" in shapes,
         "ratio": hidden // width,
+    }
+
+
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """diffusers' config.json from all fields of a `FluxConfig`.
+
+    Raises:
+        Refused: diffusers has no words for them.
+    """
+    if (fields["ratio"], fields["patch"], fields["period"]) != (RATIO, PATCH, PERIOD):
+        what = "diffusers cannot state a Flux with other patches, waves or MLPs than the published"
+        raise Refused(what, "convert to the original layout", "out")
+    packed = fields["channels"] * PATCH**2
+    return {
+        "_class_name": "FluxTransformer2DModel",
+        "patch_size": 1,
+        "in_channels": packed,
+        "out_channels": packed,
+        "num_layers": fields["depth"],
+        "num_single_layers": fields["singles"],
+        "num_attention_heads": fields["heads"],
+        "attention_head_dim": fields["width"] // fields["heads"],
+        "joint_attention_dim": fields["context"],
+        "pooled_projection_dim": fields["pooled"],
+        "guidance_embeds": fields["guidance"],
+        "axes_dims_rope": list(fields["axes"]),
     }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unnoise.networks.mmdit import MMDiTConfig
 
 HEAD_WIDTH = 64
+RATIO = 4
 
 OUTER = (
     ("pos_embed.pos_embed", "pos_embed"),
@@ -132,6 +133,32 @@ def from_original(shapes: Shapes) -> dict[str, Any]:
         "positions": isqrt(table),
         "normed": norm is not None,
         "dual": tuple(i for i in range(depth) if f"joint_blocks.{i}.x_block.attn2.qkv.weight" in shapes),
+    }
+
+
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """diffusers' config.json, less `sample_size`, from all fields of an `MMDiTConfig`.
+
+    Raises:
+        Refused: diffusers has no words for them.
+    """
+    if fields["ratio"] != RATIO:
+        what = f"diffusers cannot state an MMDiT whose MLPs widen {fields['ratio']} times"
+        raise Refused(what, "convert to the original layout", "out")
+    return {
+        "_class_name": "SD3Transformer2DModel",
+        "in_channels": fields["channels"],
+        "out_channels": fields["channels"],
+        "patch_size": fields["patch"],
+        "num_layers": fields["depth"],
+        "num_attention_heads": fields["heads"],
+        "attention_head_dim": fields["width"] // fields["heads"],
+        "caption_projection_dim": fields["width"],
+        "joint_attention_dim": fields["context"],
+        "pooled_projection_dim": fields["pooled"],
+        "pos_embed_max_size": fields["positions"],
+        "qk_norm": "rms_norm" if fields["normed"] else None,
+        "dual_attention_layers": list(fields["dual"]),
     }
 
 
