@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -145,13 +146,66 @@ def ours(folder: Path, model: Path, run: Run, *options: str) -> tuple[torch.Tens
 
     from unnoise.cli.main import main
 
-    words = ["--model", str(model), "--steps", run.steps, "--seed", run.seed, "--device", "cpu", "--quiet"]
+    words = ["--model", model, "--steps", run.steps, "--seed", run.seed, "--device", "cpu", "--quiet"]
     words += ["--width", run.width, "--height", run.height, "--guidance", run.guidance]
     words += ["--negative", run.negative] if run.negative else []
     words += ["--out", folder / "x.png", "--latents-out", folder / "x.safetensors", *options]
     assert main(["generate", PROMPT, *map(str, words)]) == 0
-    pixels = torch.from_numpy(__import__("numpy").asarray(Image.open(folder / "x.png").convert("RGB")).copy())
+    pixels = torch.from_numpy(numpy.asarray(Image.open(folder / "x.png").convert("RGB")).copy())
     return load_file(folder / "x.safetensors")["latent"], pixels
+
+
+def ours_loaded(model: Any, run: Run, sampler: str, spacing: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by a model that is loaded."""
+    from unnoise import Generate, Result, library
+
+    size = {"width": run.width, "height": run.height, "steps": run.steps, "seed": run.seed}
+    ask = {"guidance": run.guidance, "negative": run.negative, "sampler": sampler, "spacing": spacing}
+    events = Generate(prompt=PROMPT, model="m", **size, **ask).run(library({"m": model}))
+    result = next(event for event in events if isinstance(event, Result))
+    assert result.latent is not None
+    return result.latent, result.pixels.permute(1, 2, 0)
+
+
+TABLE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
+TABLED: dict[str, tuple[str, dict[str, Any]]] = {
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "euler": ("EulerDiscreteScheduler", {"timestep_spacing": "leading"}),
+    "ddim": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {"timestep_spacing": "leading"}),
+    "heun": ("HeunDiscreteScheduler", {"timestep_spacing": "leading"}),
+    "unipc": ("UniPCMultistepScheduler", {"timestep_spacing": "trailing"}),
+}
+"""Schedulers of models that were trained on a table of betas."""
+
+
+def scheduled(pipeline: Any, name: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Give a pipeline another scheduler; gives what its scheduler_config.json would say."""
+    made = getattr(peers()[0], name)(**options | more)
+    pipeline.scheduler = made
+    return json.loads(made.to_json_string())
+
+
+def alike(pipeline: Any, model: Any, config: dict[str, Any], usual: Any, run: Run) -> None:
+    """Both run by a scheduler's config, read as a folder's is."""
+    from unnoise.families._noising import noising
+
+    course = noising(config, usual)
+    agree(ours_loaded(model, run, course.sampler, course.habit or course.spacing), theirs(pipeline, run))
+
+
+def written(path: Path, parts: dict[str, tuple[Any, Any]], extra: dict[str, torch.Tensor] | None = None) -> Path:
+    """A single file of these modules: prefix -> (module, the map of its names).
+
+    The maps run backwards here, from our names to theirs.
+    """
+    from unnoise.weights.store import write_tensors
+
+    held = dict(extra or {})
+    for prefix, (module, names) in parts.items():
+        held |= {prefix + name: value for name, value in names.theirs(module.state_dict()).items()}
+    write_tensors(path, held, {})
+    return path
 
 
 def agree(mine: tuple[torch.Tensor, torch.Tensor], other: tuple[torch.Tensor, torch.Tensor]) -> None:

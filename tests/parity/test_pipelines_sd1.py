@@ -1,11 +1,33 @@
 """Stable Diffusion 1 whole, beside diffusers' StableDiffusionPipeline: from its folder, and from a single file."""
 
+import json
 import warnings
 
 import pytest
 import torch
 
-from parity.pipes import SIZES, Run, agree, clip, clip_tokenizer, ours, peers, randomised, theirs, unet, vae
+from parity.pipes import (
+    SIZES,
+    TABLE,
+    TABLED,
+    Run,
+    agree,
+    alike,
+    clip,
+    clip_tokenizer,
+    ours,
+    peers,
+    randomised,
+    scheduled,
+    theirs,
+    unet,
+    vae,
+    written,
+)
+from unnoise import load
+from unnoise.families import sd1
+from unnoise.weights.maps import clip as clip_names
+from unnoise.weights.maps import kl, ldm_unet
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
 
@@ -21,13 +43,7 @@ def saved(tmp_path_factory):
             text_encoder=randomised(clip(), 2),
             tokenizer=clip_tokenizer(folder / "words"),
             unet=randomised(unet(attention_head_dim=8), 3),
-            scheduler=diffusers.PNDMScheduler(
-                beta_schedule="scaled_linear",
-                beta_start=0.00085,
-                beta_end=0.012,
-                skip_prk_steps=True,
-                steps_offset=1,
-            ),
+            scheduler=diffusers.PNDMScheduler(**TABLE, skip_prk_steps=True),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -36,6 +52,59 @@ def saved(tmp_path_factory):
     return pipeline, folder / "model"
 
 
-def test_as_it_was_saved(saved, tmp_path):
+@pytest.fixture(scope="module")
+def model(saved):
+    return load(str(saved[1]), "cpu")
+
+
+@pytest.fixture(scope="module")
+def single(model, tmp_path_factory):
+    network, codec, encoder = model.denoiser.network, model.codec, model.conditioner.encoder
+    extra = {"alphas_cumprod": torch.zeros(1000), "model_ema.decay": torch.zeros(1)}
+    parts = {
+        "model.diffusion_model.": (network, ldm_unet.original(network.config)),
+        "first_stage_model.": (codec, kl.original(codec.config)),
+        "cond_stage_model.transformer.": (encoder, clip_names.original(encoder.config, "hf")),
+    }
+    return written(tmp_path_factory.mktemp("sd1") / "tiny.safetensors", parts, extra)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", TABLED)
+def test_every_sampler_goes_the_same_way(saved, model, name, size):
+    config = scheduled(saved[0], *TABLED[name], **TABLE)
+    alike(saved[0], model, config, sd1.USUAL.noising, Run(width=size[0], height=size[1]))
+
+
+V = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("PNDMScheduler", {"skip_prk_steps": True}),
+        ("EulerDiscreteScheduler", {}),
+        ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+        ("DDIMScheduler", V | {"clip_sample": False}),
+    ],
+    ids=["pndm", "euler, fractional rows", "karras", "v, zero terminal SNR"],
+)
+def test_a_folder_runs_as_its_scheduler_says(saved, tmp_path, name, options):
     pipeline, folder = saved
-    agree(ours(tmp_path, folder, Run()), theirs(pipeline, Run()))
+    config = scheduled(pipeline, name, options, **TABLE)
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    run = Run(steps=5, width=48)  # 5 divides the table, where DDIM and its timesteps agree
+    agree(ours(tmp_path, folder, run), theirs(pipeline, run))
+
+
+def test_a_single_file_is_the_same_model(saved, single, tmp_path):
+    scheduled(saved[0], *TABLED["euler"], **TABLE)
+    run = Run(height=48)
+    made = ours(tmp_path, single, run, "--sampler", "euler", "--spacing", "leading:offset=1,start=unit")
+    agree(made, theirs(saved[0], run))
+
+
+def test_without_a_negative_prompt_and_without_guidance(saved, model):
+    config = scheduled(saved[0], *TABLED["euler"], **TABLE)
+    for run in (Run(negative=""), Run(negative="", guidance=1.0)):
+        alike(saved[0], model, config, sd1.USUAL.noising, run)

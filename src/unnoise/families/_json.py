@@ -1,8 +1,8 @@
-"""A stranger's JSON table: read within bounds, every name once, every number a number."""
+"""A stranger's JSON table: read within bounds, every name once."""
 
 import json
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from unnoise.core.error import Refused
 
@@ -25,7 +25,7 @@ def read_table(path: Path) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise Refused(f"{path} is too long for settings", f"at most {LONGEST:,} bytes are read", "model")
     try:
-        found = cast(object, json.loads(text, object_pairs_hook=_once, parse_constant=_no_number))
+        found = cast(object, json.loads(text, object_pairs_hook=_once))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:80]
         raise Refused(f"{path} is no JSON ({why})", "the file is damaged", "model") from None
@@ -39,7 +39,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name stands twice")
     return found
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")

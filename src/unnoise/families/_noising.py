@@ -160,7 +160,7 @@ def _tabled(name: str, config: Mapping[str, Any]) -> Noising:
         rounded=karras and not exploding,
         spacing=_spec(spaced, [f"offset={offset}"] if spaced == "leading" and offset else []),
         sampler=_sampler(name, config),
-        habit=_curve(config) or _spec(spaced, _habits(name, spaced, offset, config)),
+        habit=_curve(name, config) or _spec(spaced, _habits(name, spaced, offset, config)),
     )
 
 
@@ -179,12 +179,14 @@ def _habits(name: str, spaced: str, offset: int, config: Mapping[str, Any]) -> l
     return options + (["end=row"] if to_row else [])
 
 
-def _curve(config: Mapping[str, Any]) -> str:
+def _curve(name: str, config: Mapping[str, Any]) -> str:
     """The spacing that takes the rows' place, where one is asked for."""
     asked = [n for n in ("karras", "exponential", "beta") if flag(config, f"use_{n}_sigmas", False)]
     if len(asked) > 1:
         raise Refused(f"scheduler_config.json asks for {' and '.join(asked)} at once", "keep one", "model")
-    return asked[0] if asked else ""
+    if asked == ["karras"] and name not in EXPLODING:
+        return "karras:start=unit"
+    return {"beta": "beta:over=sigma"}.get(asked[0], asked[0]) if asked else ""
 
 
 def _sampler(name: str, config: Mapping[str, Any]) -> str:

@@ -43,14 +43,15 @@ class Parts:
         source: what they are read from.
         slots: of the family.
         place: where they go.
-        taken: how many bytes of memory those take that have been read.
+        found: what is stored for each slot, by its name.
+        held: how many bytes each takes in memory; None where its weights stay in their file.
     """
 
     source: Source
     slots: Sequence[Slot]
     place: Place
     found: Mapping[str, Stored] = field(init=False)
-    taken: int = field(default=0, init=False)
+    held: Mapping[str, int | None] = field(init=False)
     _open: dict[Path, Mapping[str, Tensor]] = field(default_factory=dict[Path, Mapping[str, Tensor]], init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +59,7 @@ class Parts:
         if missing := [slot for slot in self.slots if slot.needed and slot.name not in self.found]:
             raise absent(self.source, missing)
         _check_left(self.source, self.slots)
+        self.held = held(self.found, self.slots, self.place)
 
     def network(self, name: str, maps: Maps, make: type[M], usual: Mapping[str, Any] | None = None) -> M:
         """A network with its tensors, by its slot's name.
@@ -73,16 +75,7 @@ class Parts:
         config = kind.Config(**_settings(stored, maps, usual or {}))
         tensors = Within(self._tensors(stored.header.path), stored.prefix)
         named = keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
-        return filled(lambda: kind(config), named, "", self.place, self._kept(name))
-
-    def _kept(self, name: str) -> bool:
-        """Whether a network's weights stay in its file: there is no room for all of them, or it runs once a prompt."""
-        stored = self.found[name]
-        takes = self.place.moved(e for n, e in stored.header.tensors.items() if n.startswith(stored.prefix))
-        once = any(slot.name == name and slot.kind in ("clip", "t5") for slot in self.slots)
-        kept = once or self.taken + takes > self.place.room()
-        self.taken += 0 if kept else takes
-        return kept
+        return filled(lambda: kind(config), named, "", self.place, self.held[name] is None)
 
     def _tensors(self, path: Path) -> Mapping[str, Tensor]:
         if path not in self._open:
@@ -93,6 +86,22 @@ class Parts:
         """Whether a network does without a tensor: a file without prefixes may hold some that are no network's."""
         alone = not stored.prefix and stored.config is None and LEFT.dropped(name) is not None
         return alone or ignored(self.source, stored.prefix + name)
+
+
+def held(found: Mapping[str, Stored], slots: Sequence[Slot], place: Place) -> dict[str, int | None]:
+    """How many bytes of memory each network takes, by its slot's name; None where its weights stay in their file.
+
+    They stay where there is no room for them, as long as those before them leave some, and where they are used but once
+    for a prompt, as text encoders are.
+    """
+    made: dict[str, int | None] = {}
+    for slot in slots:
+        if (stored := found.get(slot.name)) is not None:
+            entries = (e for name, e in stored.header.tensors.items() if name.startswith(stored.prefix))
+            takes = place.moved(entries)
+            room = place.room() - sum(bytes or 0 for bytes in made.values())
+            made[slot.name] = None if takes and (takes > room or slot.kind in ("clip", "t5")) else takes
+    return made
 
 
 def _settings(stored: Stored, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from unnoise.core.error import Refused
 from unnoise.core.trajectory import Trajectory, counted, level_at, level_of
+from unnoise.spacings._rows import Start
 
 if TYPE_CHECKING:
     from unnoise.core.schedule import Schedule
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 Ramp = Callable[[float, float, int], list[float]]
 
 
-def ramped(schedule: Schedule, steps: int, low: float, high: float, ramp: Ramp) -> Trajectory:
+def ramped(schedule: Schedule, steps: int, low: float, high: float, ramp: Ramp, start: Start = "noise") -> Trajectory:
     """Levels where `ramp(high, low, steps)` puts sigma, and then the clean one.
 
     Args:
         low, high: the range of sigma; 0 takes the schedule's own.
+        start: begin with the level's own noise, or with unit variance.
     """
     top = float(level_at(schedule, 1.0).ratio)
     bottom = float(level_at(schedule, schedule.low).ratio)
@@ -41,7 +43,7 @@ def ramped(schedule: Schedule, steps: int, low: float, high: float, ramp: Ramp) 
     sigmas = ramp(high, low, steps) if counted(steps) > 1 else [high]
     ratios = [math.inf if s >= 1 else s / (1 - s) for s in sigmas] if straight else sigmas
     levels = [level_of(schedule, r) for r in ratios] + [level_at(schedule, 0.0)]
-    return Trajectory(tuple(levels), schedule, float(levels[0].sigma))
+    return Trajectory(tuple(levels), schedule, 1.0 if start == "unit" else float(levels[0].sigma))
 
 
 def between(high: float, low: float, steps: int, curve: Callable[[float], float]) -> list[float]:

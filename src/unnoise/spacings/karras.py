@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unnoise.core.error import Refused
 from unnoise.spacings._ramp import ramped
+from unnoise.spacings._rows import Start
 
 if TYPE_CHECKING:
     from unnoise.core.schedule import Schedule
@@ -18,11 +19,13 @@ class Karras:
     """Args:
     rho: how strongly steps crowd towards little noise.
     low, high: the range of sigma; 0 takes the schedule's own.
+    start: begin with the level's own noise, or with unit variance as diffusers' DPM-Solver does.
     """
 
     rho: float = 7.0
     low: float = 0.0
     high: float = 0.0
+    start: Start = "noise"
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.rho <= 100:
@@ -33,7 +36,7 @@ class Karras:
             a, b = high ** (1 / self.rho), low ** (1 / self.rho)
             return [(a + (b - a) * i / (n - 1)) ** self.rho for i in range(n)]
 
-        return ramped(schedule, steps, self.low, self.high, ramp)
+        return ramped(schedule, steps, self.low, self.high, ramp, self.start)
 
 
 spacing = Karras
