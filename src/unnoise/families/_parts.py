@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from unnoise.families._slots import LEFT
 from unnoise.families._source import Slot, Source, Stored, locate
 from unnoise.families._told import absent
 from unnoise.spacings import SPACINGS
-from unnoise.weights.keymap import KeyMap, some
+from unnoise.weights.keymap import KeyMap, Translated, some
 from unnoise.weights.maps import clip, t5
 from unnoise.weights.open import open_tensors
 from unnoise.weights.place import Place, filled
@@ -70,12 +70,18 @@ class Parts:
         Raises:
             Refused: its settings are none that can be built, or its tensors do not fit.
         """
-        stored = self.found[name]
         kind: Any = make
+        config, named = self.read(name, maps, make, usual)
+        return filled(lambda: kind(config), named, "", self.place, self.held[name] is None)
+
+    def read(
+        self, name: str, maps: Maps, make: type[nn.Module], usual: Mapping[str, Any] | None = None
+    ) -> tuple[Any, Translated]:
+        """A network's config, and its tensors by our names. Arguments and errors are those of `network`."""
+        stored, kind = self.found[name], cast(Any, make)
         config = kind.Config(**_settings(stored, maps, usual or {}))
         tensors = Within(self._tensors(stored.header.path), stored.prefix)
-        named = keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
-        return filled(lambda: kind(config), named, "", self.place, self.held[name] is None)
+        return config, keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
 
     def _tensors(self, path: Path) -> Mapping[str, Tensor]:
         if path not in self._open:
@@ -107,8 +113,9 @@ def held(found: Mapping[str, Stored], slots: Sequence[Slot], place: Place) -> di
 def _settings(stored: Stored, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:
     if stored.config is None:
         return {**maps.from_original(stored.shapes), **usual}
-    look = {"look": usual["look"]} if "look" in usual else {}
-    return {**maps.from_diffusers(stored.config), **look}
+    # Whose latents they are no config says; and a text encoder may come from a model that takes more of it.
+    sure = {name: usual[name] for name in ("look", "projection") if name in usual}
+    return {**maps.from_diffusers(stored.config), **sure}
 
 
 def joined(

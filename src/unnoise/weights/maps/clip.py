@@ -132,3 +132,24 @@ def variant_of(names: Mapping[str, Any]) -> Variant:
 
 def _number(name: str, prefix: str) -> str:
     return name[len(prefix) :].split(".", 1)[0] if name.startswith(prefix) else ""
+
+
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """transformers' config.json from all fields of a `CLIPTextConfig`."""
+    projected = {"projection_dim": fields["projection"]} if fields["projection"] else {}
+    return {
+        "architectures": ["CLIPTextModelWithProjection" if projected else "CLIPTextModel"],
+        "model_type": "clip_text_model",
+        "vocab_size": fields["vocabulary"],
+        "max_position_embeddings": fields["positions"],
+        "hidden_size": fields["width"],
+        "num_hidden_layers": fields["depth"],
+        "num_attention_heads": fields["heads"],
+        "intermediate_size": fields["hidden"],
+        "hidden_act": fields["activation"],
+        "layer_norm_eps": fields["eps"],
+        "bos_token_id": max(0, fields["end"] - 1),
+        "eos_token_id": fields["end"],
+        "pad_token_id": 1,
+        **projected,
+    }

@@ -105,3 +105,27 @@ def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
         "quant": "quant_conv.weight" in shapes,
         "post_quant": "post_quant_conv.weight" in shapes,
     }
+
+
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """diffusers' config.json, less `sample_size`, from all fields of an `AutoencoderKLConfig`."""
+    levels = len(fields["widths"])
+    measured = {f"latents_{name}": list(fields[name]) for name in ("mean", "std") if fields[name]}
+    return {
+        "_class_name": "AutoencoderKL",
+        "act_fn": "silu",
+        "in_channels": fields["media"],
+        "out_channels": fields["media"],
+        "latent_channels": fields["channels"],
+        "block_out_channels": list(fields["widths"]),
+        "down_block_types": ["DownEncoderBlock2D"] * levels,
+        "up_block_types": ["UpDecoderBlock2D"] * levels,
+        "layers_per_block": fields["blocks"],
+        "norm_num_groups": fields["groups"],
+        "mid_block_add_attention": fields["attention"],
+        "use_quant_conv": fields["quant"],
+        "use_post_quant_conv": fields["post_quant"],
+        "scaling_factor": fields["scaling"],
+        "shift_factor": fields["shift"],
+        **measured,
+    }

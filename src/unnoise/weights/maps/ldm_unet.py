@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from unnoise.core.error import Refused
 from unnoise.weights.keymap import Change, KeyMap, Rule
 from unnoise.weights.maps._ldm_config import (
     ENCODER,
@@ -145,3 +146,36 @@ def _transformer(config: "LDMUNetConfig", theirs: str, ours: str) -> Iterator[Ru
 
 def _change(config: "LDMUNetConfig") -> Change:
     return "same" if config.linear else "conv"
+
+
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """diffusers' config.json, less what belongs to the model around it (`sample_size`), from all fields of our config.
+
+    Raises:
+        Refused: diffusers has no words for them.
+    """
+    depths, middle = fields["depths"], fields["middle"]
+    attends = [depth > 0 for depth in depths]
+    if not middle or (attends[-1] and depths[-1] != middle):  # the middle's depth is the last level's there
+        what = f"a U-Net with {middle} transformers in its middle and {depths[-1]} on its last level"
+        raise Refused(f"diffusers cannot state {what}", "convert to the original layout", "out")
+    down = ["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends]
+    up = ["CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)]
+    pooled: dict[str, Any] = {"addition_embed_type": "text_time"} if fields["pooled"] else {}
+    pooled |= {"projection_class_embeddings_input_dim": fields["pooled"]} if fields["pooled"] else {}
+    return {
+        "_class_name": "UNet2DConditionModel",
+        "in_channels": fields["channels"] + fields["extra"],
+        "out_channels": fields["channels"],
+        "down_block_types": down,
+        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "up_block_types": up,
+        "block_out_channels": list(fields["widths"]),
+        "layers_per_block": fields["blocks"],
+        "transformer_layers_per_block": [depth or middle for depth in depths],
+        "attention_head_dim": list(fields["heads"]),
+        "cross_attention_dim": fields["context"],
+        "use_linear_projection": fields["linear"],
+        "norm_num_groups": fields["groups"],
+        **pooled,
+    }

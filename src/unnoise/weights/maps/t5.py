@@ -99,3 +99,27 @@ def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     depth = 1 + max(int(n) for name in spots if name.startswith("blocks.") and (n := name.split(".")[1]).isdecimal())
     sizes = {"vocabulary": vocabulary, "width": width, "depth": depth, "heads": heads, "head_width": inner // heads}
     return sizes | {"hidden": hidden, "buckets": buckets}
+
+
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """transformers' config.json from all fields of a `T5Config`."""
+    return {
+        "architectures": ["T5EncoderModel"],
+        "model_type": "t5",
+        "feed_forward_proj": "gated-gelu",
+        "dense_act_fn": "gelu_new",
+        "is_gated_act": True,
+        "vocab_size": fields["vocabulary"],
+        "d_model": fields["width"],
+        "num_layers": fields["depth"],
+        "num_heads": fields["heads"],
+        "d_kv": fields["head_width"],
+        "d_ff": fields["hidden"],
+        "relative_attention_num_buckets": fields["buckets"],
+        "relative_attention_max_distance": fields["distance"],
+        "layer_norm_epsilon": fields["eps"],
+        "tie_word_embeddings": False,
+        "decoder_start_token_id": 0,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+    }
