@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
-STEPS = 1_000_000
-"""The most steps a pickle may take; a checkpoint of Stable Diffusion with its optimizer needs 300,000."""
+STEPS = 500_000
+"""The most steps a pickle may take; a checkpoint of Stable Diffusion with its averages and optimizer takes 125,000."""
 
 
 class Unreadable(ValueError):

@@ -20,7 +20,7 @@ from unnoise.weights.storages import Storage, class_of, makers, reference, stora
 ZIP = b"PK"
 OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 LARGEST = 32 * 2**20
-"""The most bytes of a pickle; a checkpoint of Stable Diffusion with its optimizer has a tenth."""
+"""The most bytes of a pickle; a checkpoint of Stable Diffusion has a hundredth of that."""
 SHARED = 4
 """The most bytes of all tensors together, in sizes of the file: tied weights are stored once."""
 
