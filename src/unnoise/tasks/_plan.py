@@ -125,7 +125,9 @@ def check_sampler(value: str | None, spacing: str | None, model: Description) ->
     sampler, implied = _known(spec)
     if upward(SAMPLERS.make(sampler)):
         raise Refused(f"the sampler '{sampler}' walks from a picture to noise", "take another to generate", "sampler")
-    chosen = spacing or implied or str(model.defaults.get("spacing", ""))
+    # The model's default spacing is that of its default sampler; others go along the model's own.
+    usual = "" if value is not None else str(model.defaults.get("spacing", ""))
+    chosen = spacing or implied or usual
     return sampler, SPACINGS.resolve(chosen) if chosen else ""
 
 
