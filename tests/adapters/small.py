@@ -44,7 +44,7 @@ CONV = "down_blocks.0.resnets.0.conv1"
 class Reader(nn.Module):
     """What of a conditioner an adapter sees: its encoders."""
 
-    def __init__(self, *encoders: CLIPText) -> None:
+    def __init__(self, *encoders: nn.Module) -> None:
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
 
@@ -60,12 +60,9 @@ def meta(name: str) -> Part:
         return Part(kind(config))
 
 
-def model(encoders: int = 1) -> Model:
-    """A U-Net shaped as SD 1's, with random weights, and so many text encoders."""
-    torch.manual_seed(0)
-    network, reader = LDMUNet(UNET), Reader(*(CLIPText(TEXT) for _ in range(encoders)))
-    for parameter in (*network.parameters(), *reader.parameters()):
-        torch.nn.init.normal_(parameter, std=0.1)
+def holding(network: nn.Module, *encoders: nn.Module) -> Model:
+    """A model of this network and these text encoders."""
+    reader = Reader(*encoders)
     for module in (network, reader):
         module.requires_grad_(False).eval()
     return Model(
@@ -76,6 +73,15 @@ def model(encoders: int = 1) -> Model:
         cast(Any, reader),
         Description(name="small", family="sd1", width=64, height=64, multiple=8),
     )
+
+
+def model(encoders: int = 1) -> Model:
+    """A U-Net shaped as SD 1's, with random weights, and so many text encoders."""
+    torch.manual_seed(0)
+    network, texts = LDMUNet(UNET), [CLIPText(TEXT) for _ in range(encoders)]
+    for parameter in (p for module in (network, *texts) for p in module.parameters()):
+        torch.nn.init.normal_(parameter, std=0.1)
+    return holding(network, *texts)
 
 
 @torch.no_grad()

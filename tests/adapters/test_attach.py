@@ -196,6 +196,11 @@ def test_an_adapter_of_nothing_is_refused(small, tmp_path):
     assert not torch.equal(output(attach(small, [(read(write(tmp_path, partly)), FULL)])), output(small))
 
 
-def test_a_bias_that_is_not_there(small, tmp_path):
+def test_a_bias_where_there_was_none(small, tmp_path):
+    made = attach(small, [(read(write(tmp_path, {f"unet.{TO_Q}.diff_b": torch.ones(32)})), FULL)])
+    layer, x = small.denoiser.network.get_submodule(TO_Q), torch.randn(3, 32)
+    assert layer.bias is None
+    assert torch.allclose(made.denoiser.network.get_submodule(TO_Q)(x), layer(x) + 1, atol=1e-6)
+    words = {"text_encoder.text_model.embeddings.token_embedding.diff_b": torch.ones(24)}
     with pytest.raises(Refused, match="bias"):
-        attach(small, [(read(write(tmp_path, {f"unet.{TO_Q}.diff_b": torch.ones(32)})), FULL)])
+        attach(small, [(read(write(tmp_path, words)), FULL)])

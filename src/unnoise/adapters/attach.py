@@ -127,14 +127,22 @@ def _place(piece: Piece, known: Mapping[str, Part]) -> tuple[str, Spot] | None:
 
 def _check_shape(adapter: Adapter, piece: Piece, layer: nn.Module, spot: Spot) -> None:
     """See that a change has the shape of what it changes."""
-    tensor = getattr(layer, piece.tensor, None)
-    if not isinstance(tensor, Tensor):
-        raise Refused(f"the adapter '{adapter.name}' changes the bias of {piece.where}", "it has none here", "lora")
+    if (tensor := _tensor(layer, piece.tensor)) is None:
+        what = f"the adapter '{adapter.name}' changes the bias of {piece.where}"
+        raise Refused(what, "such a layer has none", "lora")
     shape = tuple(taken(tensor, spot).shape)
     if not piece.kind.fits(shape):
         made_for = f"it is for {adapter.meant_for}" if adapter.meant_for else "it is for another model, or damaged"
         what = f"the adapter '{adapter.name}' does not fit {piece.where}, which is {shape}"
         raise Refused(what, made_for, "lora")
+
+
+def _tensor(layer: nn.Module, name: str) -> Tensor | None:
+    """A layer's weight or bias; zeros for a bias that it could have and has not."""
+    found = getattr(layer, name, None)
+    if found is None and isinstance(layer, nn.Linear | nn.Conv2d):
+        return layer.weight.new_zeros(layer.weight.shape[0])
+    return found if isinstance(found, Tensor) else None
 
 
 def _changes(kind: Kind) -> bool:
@@ -154,7 +162,7 @@ def fused(layer: nn.Module, touched: Sequence[Touch]) -> nn.Module:
     """A layer with every change in its weights."""
     made = replaced(layer, {})
     for name in dict.fromkeys(t.tensor for t in touched):
-        old = cast(Tensor, getattr(layer, name))
+        old = cast(Tensor, _tensor(layer, name))
         if not old.is_floating_point():
             raise Refused("an adapter cannot be fused into weights of whole numbers", "load them unquantised", "lora")
         new = old.float() + sum(t.delta(old) for t in touched if t.tensor == name)
