@@ -56,11 +56,11 @@ def clip(projects: bool = False, **changes: Any) -> Any:
     return (library.CLIPTextModelWithProjection if projects else library.CLIPTextModel)(config)
 
 
-def t5() -> Any:
+def t5(**changes: Any) -> Any:
     """A T5 encoder of two layers."""
     library = peers()[1]
     sizes = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 2, "vocab_size": 32100}
-    return library.T5EncoderModel(library.T5Config(**sizes, feed_forward_proj="gated-gelu"))
+    return library.T5EncoderModel(library.T5Config(**sizes | changes, feed_forward_proj="gated-gelu"))
 
 
 def clip_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> Any:
@@ -105,7 +105,7 @@ class Run:
     """
 
     steps: int = 6
-    guidance: float = 5.0
+    guidance: float | str = 5.0
     width: int = 32
     height: int = 32
     seed: int = 3
