@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf, find, library
+from unnoise.cli import _adapters as adapters
 from unnoise.cli._options import Machine
 from unnoise.cli._shelf import read_as, refuse_paths
 from unnoise.cli._sources import model_of
@@ -73,11 +74,13 @@ class Replays:
         model: the model to use, by name or file; the record's own by default.
         machine: where to run; as the record says by default.
         sources: pictures that enlarged ones were made of.
+        adapters: files of adapters and embeddings that may have been used.
     """
 
     model: str | None
     machine: Machine
     sources: tuple[Path, ...] = ()
+    adapters: tuple[Path, ...] = ()
     _shelves: dict[tuple[str, ...], Shelf] = field(default_factory=dict[tuple[str, ...], Shelf])
 
     def judge(self, picture: Given, watch: Callable[[Progress], None]) -> Verdict:
@@ -112,6 +115,7 @@ class Replays:
             made = library({record.model: file}, device, dtype, exact, read_as(self.machine))
             self._shelves = {key: made}  # one at a time in memory
         shelf = self._shelves[key]
+        shelf.adapters = adapters.known(record, self.adapters)
         parameter = next(_network(record, shelf).parameters())
         now = {"device": parameter.device.type, "dtype": dtype, "exact": exact}
         moved = [f"{k} {getattr(record, k)} then, {v} now" for k, v in now.items() if getattr(record, k) != v]

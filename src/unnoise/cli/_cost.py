@@ -103,6 +103,12 @@ class Sketch:
     def picture(self, digest: str) -> Tensor:
         return self.shelf.picture(digest)
 
+    def adapter(self, name: str) -> Any:
+        return self.shelf.adapter(name)
+
+    def embedding(self, name: str) -> Any:
+        return self.shelf.embedding(name)
+
     def upscaler(self, name: str) -> Enlarging:
         return self.shelf.upscaler(name)
 

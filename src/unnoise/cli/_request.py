@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from unnoise.cli._parse import field_help
 from unnoise.core.description import Description
@@ -71,7 +71,9 @@ def merged(said: Mapping[str, Any], base: Mapping[str, Any]) -> Generate:
     Raises:
         Refused: there is no prompt.
     """
-    values = {**base, **said}
+    values: dict[str, Any] = {
+        k: tuple(cast(list[str], v)) if isinstance(v, list) else v for k, v in {**base, **said}.items()
+    }
     if "sampler" in said and "spacing" not in said and check_sampler(said["sampler"], None, _PLAIN)[1]:
         values.pop("spacing", None)
     if "prompt" not in values:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from unnoise.cli._readers import reader
 from unnoise.core.error import Refused
@@ -56,7 +56,7 @@ def read_requests(path: Path) -> list[Line]:
 def kinds() -> dict[str, Any]:
     """The fields of a request that a word or a JSON value can set, with their types; no file holds a paused run."""
     hints = get_type_hints(Generate)
-    plain = (int, float, str, bool, type(None))
+    plain = (int, float, str, bool, type(None), ...)
     named = {f.name: hints[f.name] for f in fields(Generate) if f.name != "start"}
     return {name: hint for name, hint in named.items() if all(k in plain for k in get_args(hint) or (hint,))}
 
@@ -69,7 +69,8 @@ def read_word(name: str, word: str) -> Any:
     """
     found = reader(kinds()[name])
     try:
-        return found.read(word.strip() if found.metavar != "TEXT" else word)
+        value = found.read(word.strip() if found.wanted != "text" else word)
+        return ((value,) if word else ()) if found.many else value
     except ValueError:
         raise Refused(f"{name} cannot be '{word[:60]}'", f"it takes {found.wanted}", name) from None
 
@@ -187,6 +188,8 @@ def _value(name: str, value: Any) -> Any:
     if isinstance(value, Word):
         return read_word(name, str(value))
     hint = kinds()[name]
+    if isinstance(value, list) and reader(hint).many and all(isinstance(each, str) for each in cast(list[Any], value)):
+        return tuple(cast(list[str], value))
     wanted = get_args(hint) or (hint,)
     if type(value) is float and float not in wanted and value.is_integer():
         value = int(value)

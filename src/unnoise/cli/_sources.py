@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import describe, holding, is_path, models
+from unnoise.cli import _adapters as adapters
 from unnoise.cli import _presets as presets
 from unnoise.cli._places import user_path
 from unnoise.cli._request import HIDDEN, Source
@@ -119,6 +120,7 @@ def recorded(record: Record, said: Mapping[str, Any]) -> dict[str, Any]:
     found |= {"width": record.width, "height": record.height, "model": said.get("model") or model_of(record)}
     if record.spacing:
         found["spacing"] = record.spacing
+    found |= {name: value for name, value in adapters.fields(record).items() if name not in said}
     if "guidance" not in said:
         refuse_paths(record, way=False)
     return found

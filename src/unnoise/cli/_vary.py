@@ -104,4 +104,6 @@ def _value(name: str, word: str) -> Any:
         return read_word(name, word)
     if default is MISSING or default is None:
         return None
+    if default == ():
+        return ()
     raise Refused(f"{name} has an empty value", "give one", name)

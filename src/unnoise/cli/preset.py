@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
+from unnoise.adapters import shelf as adapters
+from unnoise.adapters.strength import parsed
 from unnoise.catalogue import describe, is_path
 from unnoise.cli import _presets as presets
 from unnoise.cli._options import Said
@@ -71,6 +73,10 @@ def _save(args: list[str]) -> None:
         values["model"] = _absolute(values["model"])
     for file in filter(is_path, others(values.get("guidance"))):
         values["guidance"] = renamed(values["guidance"], file, _absolute(file))
+    if "lora" in values:
+        values["lora"] = tuple(map(_placed, values["lora"]))
+    if "embedding" in values:
+        values["embedding"] = tuple(_absolute(n) if adapters.is_path(n) else n for n in values["embedding"])
     task = merged(values, {"prompt": ""})
     task.plan(describe(task.model))  # refuses what no run could honour, while the user is here
     path = presets.save(name, values)
@@ -81,8 +87,14 @@ def _save(args: list[str]) -> None:
 
 
 def _absolute(path: str) -> str:
-    """A model's file as it is found from any folder."""
+    """A file as it is found from any folder."""
     return str(Path(path).expanduser().absolute())
+
+
+def _placed(spec: str) -> str:
+    """An adapter with its strength, its file as it is found from any folder."""
+    wanted = parsed(spec)
+    return f"{_absolute(wanted.name)}:{wanted.strength}" if adapters.is_path(wanted.name) else spec
 
 
 def _list(args: list[str]) -> None:

@@ -37,6 +37,8 @@ class Asked:
         pictures: Pictures as unnoise wrote them.
         model: The model to use; the record's own by default, found by its name or its sha256.
         source: The pictures that enlarged ones were made of.
+        adapter: A LoRA's or an embedding's file that they were made with, where it is not under UNNOISE_HOME; may be
+            given again.
         json: One JSON object a picture on standard output, and nothing else there.
         quiet: No progress.
     """
@@ -44,6 +46,7 @@ class Asked:
     pictures: tuple[str, ...] = ()
     model: str | None = None
     source: tuple[str, ...] = field(default=(), metadata={"metavar": "PICTURE ..."})
+    adapter: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE", "repeated": True})
     json: bool = False
     quiet: bool = False
     machine: Where = field(default_factory=Where)
@@ -54,7 +57,8 @@ def command(args: list[str]) -> int:
     if not asked.pictures:
         raise Refused("PICTURES are missing", "name pictures as unnoise wrote them", "pictures")
     sources = tuple(user_path(word, "--source") for word in asked.source)
-    replays, parted, faults = Replays(asked.model, asked.machine, sources), 0, list[Refused]()
+    adapters = tuple(user_path(word, "--adapter") for word in asked.adapter)
+    replays, parted, faults = Replays(asked.model, asked.machine, sources, adapters), 0, list[Refused]()
     for place, word in enumerate(asked.pictures):
         began = time.perf_counter()
         try:

@@ -19,6 +19,8 @@ def check_adapters(specs: Sequence[str], field: str) -> tuple[str, ...]:
     Raises:
         Refused: one cannot be read, is there twice, or they are too many.
     """
+    if isinstance(specs, str):
+        raise Refused(f"{field} is one text, {specs[:60]!r}", "give a tuple of them", field)
     found = [parsed(spec, field) for spec in specs]
     if len(found) > MOST:
         raise Refused(f"--{field} is given {len(found)} times", f"at most {MOST}", field)
@@ -34,6 +36,8 @@ def check_embeddings(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         Refused: one is empty or there twice, or they are too many.
     """
+    if isinstance(names, str):
+        raise Refused(f"embedding is one text, {names[:60]!r}", "give a tuple of them", "embedding")
     for name in names:
         if not name or "\0" in name or list(names).count(name) > 1 or len(names) > MOST:
             what = f"--embedding {name[:80]!r} is no file's name, or given twice"

@@ -1,0 +1,65 @@
+"""The adapters and embeddings here that a record tells of, which may be a stranger's: found by hash, then by name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from unnoise.adapters.shelf import Adapters, Role, find, holding, is_path
+from unnoise.adapters.strength import parsed
+from unnoise.core.error import Refused
+from unnoise.core.home import home
+from unnoise.media.record import Record
+from unnoise.tasks._adapt import told
+from unnoise.weights.digest import sha256
+
+
+def known(record: Record, given: Sequence[Path] = ()) -> Adapters:
+    """Where the adapters of all requests that led to a picture are, by their names there.
+
+    Args:
+        given: files that may be among them.
+    Raises:
+        Refused: one is not here.
+    """
+    requests = (record.request, *(leg["request"] for leg in record.past))
+    lora = {parsed(spec).name for request in requests for spec in told(request, "lora")}
+    words = {name for request in requests for name in told(request, "embedding")}
+    return Adapters(_located(record, lora, "lora", given), _located(record, words, "embedding", given))
+
+
+def fields(record: Record) -> dict[str, Any]:
+    """The fields of a request that ask for a record's adapters, by the files here.
+
+    Raises:
+        Refused: one is not here.
+    """
+    here, wanted = known(record), [parsed(spec) for spec in told(record.request, "lora")]
+    lora = tuple(f"{here.lora[each.name]}:{each.strength}" for each in wanted)
+    words = tuple(str(here.embedding[name]) for name in told(record.request, "embedding"))
+    return {name: value for name, value in (("lora", lora), ("embedding", words)) if value}
+
+
+def _located(record: Record, names: set[str], role: Role, given: Sequence[Path]) -> dict[str, Path]:
+    if not names:
+        return {}
+    here = holding(record.files.values(), role) | {sha256(path): path for path in given if path.is_file()}
+    return {name: _one(record.files, name, role, here) for name in sorted(names)}
+
+
+def _one(files: Mapping[str, str], name: str, role: Role, here: Mapping[str, Path]) -> Path:
+    """The file of one: with the hash that the record has for its name; failing that, one of its name."""
+    digests = [d for file, d in files.items() if PurePath(file).stem == name or file.startswith(f"{name}/")]
+    if found := next((here[d] for d in digests if d in here), None):
+        return found
+    try:
+        if not is_path(name):  # a stranger's record must not name any file of this machine
+            return find(name, role)
+    except Refused:
+        pass
+    said = f" (sha256 {digests[0][:12]})" if digests else ""
+    folder = home() / ("adapters" if role == "lora" else "embeddings")
+    raise Refused(
+        f"the picture's {role} '{name[:60]}'{said} is not here",
+        f"name its file with replay's --adapter, or put it into {folder}",
+        role,
+    )
