@@ -52,6 +52,7 @@ BROKEN = {
     "shape true": safetensors({"a": entry(shape=[True])}, b"1234"),
     "shape infinite": safetensors(b'{"a":{"dtype":"F32","shape":[Infinity],"data_offsets":[0,4]}}', b"1234"),
     "shape too large": safetensors({"a": entry(shape=[2**40, 2**40])}, b"1234"),
+    "an axis of nothing and one beyond all": safetensors({"a": entry(shape=[0, 2**63], offsets=[0, 0])}),
     "a thousand axes": safetensors({"a": entry(shape=[1] * 1000)}, b"1234"),
     "offsets of texts": safetensors({"a": entry(offsets=["0", "4"])}, b"1234"),
     "offsets of floats": safetensors({"a": entry(offsets=[0.0, 4.0])}, b"1234"),

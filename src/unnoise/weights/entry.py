@@ -109,6 +109,11 @@ def size(dtype: str, count: int) -> int:
     return -(-count * width // numbers)
 
 
+def proper(shape: tuple[int, ...]) -> bool:
+    """Whether a shape is one that a tensor can have; beside an axis of 0 another might be beyond all."""
+    return len(shape) <= AXES and prod(max(length, 1) for length in shape) < 2**60
+
+
 def check_name(path: Path, name: str, kind: str) -> None:
     """See that a tensor's name is one to print.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO, cast
 
-from unnoise.weights.entry import BLOCKS, MOST, Entry, Header, broken, check_name, size
+from unnoise.weights.entry import BLOCKS, MOST, Entry, Header, broken, check_name, proper, size
 
 MAGIC = b"GGUF"
 KIND = "GGUF"
@@ -137,6 +137,8 @@ def _entry(cursor: _Cursor) -> tuple[str, Entry]:
     shape = tuple(reversed([cursor.number(8) for _ in range(axes)]))
     kind, offset = cursor.number(4), cursor.number(8)
     dtype = TYPES.get(kind)
+    if not proper(shape):
+        raise broken(path, f"tensor {name[:60]!r} has a shape beyond all", KIND)
     if dtype is None:
         raise broken(path, f"tensor {name[:60]!r} is of type {kind}, which we do not read", KIND)
     if dtype in BLOCKS and (not shape or shape[-1] % BLOCKS[dtype][0]):
@@ -165,15 +167,15 @@ def _placed(path: Path, tensors: dict[str, Entry], after: int, step: int, whole:
     return {k: replace(e, span=(start + e.span[0], start + e.span[1])) for k, e in tensors.items()}
 
 
-def _shaped(path: Path, name: str, entry: Entry, proper: Any) -> Entry:
+def _shaped(path: Path, name: str, entry: Entry, said: Any) -> Entry:
     """The tensor in the shape that the metadata say is its own."""
-    if proper is None:
+    if said is None:
         return entry
-    if not isinstance(proper, tuple) or not all(type(n) is int and n >= 0 for n in proper):
+    if not isinstance(said, tuple) or not all(type(n) is int and n >= 0 for n in cast(tuple[Any, ...], said)):
         raise broken(path, f"tensor {name[:60]!r} has no proper shape", KIND)
-    if prod(proper) != prod(entry.shape):
-        raise broken(path, f"tensor {name[:60]!r} does not fit its shape {list(proper)[:6]}", KIND)
-    return replace(entry, shape=proper)
+    if prod(said) != prod(entry.shape) or not proper(said):
+        raise broken(path, f"tensor {name[:60]!r} does not fit its shape {list(said)[:6]}", KIND)
+    return replace(entry, shape=said)
 
 
 def _told(value: Any) -> str:

@@ -117,12 +117,9 @@ def _bytes(entry: Entry, descriptor: int) -> Tensor:
 
 def _descriptor(file: Path) -> int:
     try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        return os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise Refused(f"cannot read {file}", error.strerror or "check the path", "model") from None
-    if hasattr(os, "posix_fadvise"):  # from a disk, mapped tensors come four times as fast
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    return descriptor
 
 
 def _close(descriptors: dict[Path, int]) -> None:

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from unnoise.weights.entry import AXES, BITS, MOST, Entry, Header, broken, check_name
+from unnoise.weights.entry import BITS, MOST, Entry, Header, broken, check_name, proper
 
 LONGEST = 64 * 2**20
 
@@ -59,8 +59,10 @@ def _entry(path: Path, name: str, said: Any, start: int, whole: int) -> Entry:
     except (TypeError, KeyError, ValueError):
         raise broken(path, f"tensor {name[:60]!r} is not described") from None
     numbers = (*shape, first, last)
-    if not isinstance(dtype, str) or len(shape) > AXES or not all(type(n) is int and n >= 0 for n in numbers):
+    if not isinstance(dtype, str) or not all(type(n) is int and n >= 0 for n in numbers):
         raise broken(path, f"tensor {name[:60]!r} is not described")
+    if not proper(shape):
+        raise broken(path, f"tensor {name[:60]!r} has a shape beyond all", "safetensors")
     if dtype not in BITS:
         raise broken(path, f"tensor {name[:60]!r} is of the unknown type {dtype[:20]!r}")
     if prod(shape) * BITS[dtype] != (last - first) * 8:

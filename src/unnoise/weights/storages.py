@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, cast
 
-from unnoise.weights.entry import AXES, BITS, Entry
+from unnoise.weights.entry import BITS, Entry, proper
 from unnoise.weights.pickled import Makers, Name, Unreadable
 
 
@@ -89,10 +89,10 @@ def _typed(path: Path, storage: Any, offset: Any, shape: Any, strides: Any, *mor
 
 def _tensor(path: Path, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Entry:
     """A view into a storage, which has to lie within it, each number at a place of its own."""
-    if not isinstance(storage, Storage) or not storage.dtype or not isinstance(shape, tuple) or len(shape) > AXES:
+    if not isinstance(storage, Storage) or not storage.dtype or not isinstance(shape, tuple):
         raise Unreadable("a tensor is a view of no storage")
     numbers = (offset, *cast(Any, shape), *strides)
-    if len(shape) != len(strides) or not all(type(n) is int and n >= 0 for n in numbers):
+    if len(shape) != len(strides) or not all(type(n) is int and 0 <= n < 2**60 for n in numbers) or not proper(shape):
         raise Unreadable("a tensor has no proper shape")
     width = BITS[storage.dtype] // 8
     first, reach = storage.span[0] + offset * width, 1
