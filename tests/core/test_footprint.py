@@ -50,6 +50,8 @@ def test_a_convolution_on_a_cpu_lays_its_weights_out_anew() -> None:
         layer, x = imagined(made, "cpu"), torch.ones(1, 512, 4, 4)
         weights = 4 * 512 * 512 * 9
         assert weights <= peak(lambda: layer(x)) <= weights + 2**16
+        last = x.to(memory_format=torch.channels_last)
+        assert 2 * weights <= peak(lambda: layer(last)) <= 2 * weights + 2**16
 
 
 def test_nothing_is_taken_for_it() -> None:

@@ -5,6 +5,7 @@ operation that makes it until nothing refers to it any more. What kernels take a
 seen, but for convolutions on a CPU, whose weights are laid out anew in each call.
 """
 
+import copy
 import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -65,11 +66,19 @@ def peak(run: Callable[[], object]) -> int:
 
 
 def imagined(module: M, device: str) -> M:
-    """A module of the meta device with weights on another, which take no memory; call it where tensors are weightless.
+    """A module's copy whose weights are on a device and take no memory; call it where tensors are weightless.
 
-    The module itself is changed.
+    Args:
+        module: of torch's meta device.
     """
-    return module.to_empty(device=device)
+    made = copy.deepcopy(module)
+    for layer in made.modules():
+        for name, own in layer.named_parameters(recurse=False):
+            there = torch.empty(own.shape, dtype=own.dtype, device=device)
+            setattr(layer, name, nn.Parameter(there, requires_grad=False))
+        for name, own in layer.named_buffers(recurse=False):
+            setattr(layer, name, torch.empty(own.shape, dtype=own.dtype, device=device))
+    return made
 
 
 def _key(tensor: Tensor) -> int:
@@ -77,8 +86,10 @@ def _key(tensor: Tensor) -> int:
 
 
 def _scratch(func: Any, args: Any) -> int:
-    """What a kernel lays out anew for the time of its call: a convolution's weights, on a CPU."""
+    """What a kernel lays out anew for the time of its call: a convolution's weights on a CPU, where features lie channels
+    last once for that and once in blocks."""
     if func is not torch.ops.aten.convolution.default or not isinstance(args[1], FakeTensor):
         return 0
-    weight = args[1]
-    return weight.numel() * weight.element_size() if weight.device.type == "cpu" else 0
+    x, weight = args[:2]
+    last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return (1 + last) * weight.numel() * weight.element_size() if weight.device.type == "cpu" else 0

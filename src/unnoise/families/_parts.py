@@ -100,13 +100,14 @@ def held(found: Mapping[str, Stored], slots: Sequence[Slot], place: Place) -> di
     They stay where there is no room for them, as long as those before them leave some, and where they are used but once
     for a prompt, as text encoders are.
     """
-    made: dict[str, int | None] = {}
+    made, where = dict[str, int | None](), place.device
     for slot in slots:
         if (stored := found.get(slot.name)) is not None:
             entries = (e for name, e in stored.header.tensors.items() if name.startswith(stored.prefix))
             takes = place.moved(entries)
             room = place.room() - sum(bytes or 0 for bytes in made.values())
-            made[slot.name] = None if takes and (takes > room or slot.kind in ("clip", "t5")) else takes
+            stays = takes and where.type != "meta" and (takes > room or slot.kind in ("clip", "t5"))
+            made[slot.name] = None if stays else takes
     return made
 
 

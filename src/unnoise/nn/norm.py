@@ -1,5 +1,7 @@
 """Normalisations that keep the dtype they are given, under autocast as well."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,12 @@ class GroupNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, ...) -> the same shape"""
         # Autocast would give float32 on an accelerator, and twice the memory; the sums inside are float32 anyway.
-        with torch.autocast(x.device.type, enabled=False):
+        with _as_given(x.device.type):
             weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
             return nn.functional.group_norm(x, self.groups, weight, bias, self.eps)
+
+
+def _as_given(device: str) -> AbstractContextManager[object]:
+    """Without autocast, on devices that have it."""
+    available = torch.amp.is_autocast_available(device)
+    return torch.autocast(device, enabled=False) if available else nullcontext()
