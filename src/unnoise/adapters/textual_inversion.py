@@ -24,7 +24,7 @@ from unnoise.weights.torchfile import read_pickle
 MOST = 75
 """The most vectors: a prompt's window has no room for more."""
 LONGEST = 200
-ENCODERS = ("clip_l", "clip_g", "t5xxl")
+ENCODERS = ("clip_l", "clip_g", "t5xxl", "t5")
 _NAMELESS = ("emb_params", "*")
 
 
