@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from struct import pack
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ def write_safetensors(path: Path, lazy: Lazy, metadata: Mapping[str, str]) -> No
     with staged(path) as beside, beside.open("xb") as file:
         file.write(pack("<Q", len(head)) + head)
         for name in names:
-            file.write(cast(Any, _stored(name, lazy.tensors[name], lazy.like[name])))
+            file.write(_stored(name, lazy.tensors[name], lazy.like[name]))
 
 
 def _ordered(like: Mapping[str, Tensor]) -> list[str]:

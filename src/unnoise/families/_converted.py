@@ -1,0 +1,130 @@
+"""A model from one layout into another: what follows from the names, and what cannot be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from unnoise.core.description import Description
+from unnoise.core.error import Refused
+from unnoise.families._layouts import layout_of
+from unnoise.families._source import Source
+
+Target = Literal["diffusers", "original", "gguf", "unnoise"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+DTYPES = ("float32", "bfloat16", "float16", "q8_0")
+ENDINGS: Mapping[Target, str] = {"original": ".safetensors", "gguf": ".gguf", "unnoise": ".safetensors"}
+WRITTEN = "end it in .safetensors or .gguf, or name a folder without an ending"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Args:
+    target: the layout.
+    parts: what was written, by the slots' names.
+    left: what was there and was not.
+    """
+
+    target: Target
+    parts: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+
+def target_of(path: Path, asked: str, own: bool) -> Target:
+    """The layout that a name asks for.
+
+    Args:
+        path: what is to be written.
+        asked: the layout by its name; empty where the path's name tells.
+        own: whether the model is in our own format.
+
+    Raises:
+        Refused: there is no such layout, or the name does not go with it.
+    """
+    if asked and asked not in TARGETS:
+        raise Refused(f"there is no layout '{asked[:40]}'", f"one of {', '.join(TARGETS)}", "to")
+    ending = path.suffix.lower()
+    target = asked or _told(path, ending, own)
+    wanted = ENDINGS.get(target, "")
+    if wanted and ending != wanted:
+        raise Refused(f"{path} is no name for the layout {target}", f"end it in {wanted}", "out")
+    if not wanted and ending in ENDINGS.values():
+        raise Refused(f"{path} is a file's name, and the layout {target} a folder", "name a folder", "out")
+    return target
+
+
+def _told(path: Path, ending: str, own: bool) -> Target:
+    if ending == ".gguf":
+        return "gguf"
+    if ending == ".safetensors":
+        return "unnoise" if own else "original"
+    if path.is_dir() or not ending[1:].isalpha():  # such as my-model-v1.5
+        return "diffusers"
+    raise Refused(f"models are not written as {ending}", WRITTEN, "out")
+
+
+def convert(source: Source, description: Description, path: Path, target: Target, dtype: str) -> Written:
+    """Write a model in another layout, whole or not at all, each tensor by itself and its bits as they were.
+
+    Args:
+        source: the model.
+        description: what its family says of it.
+        path: a file, which is replaced, or a folder that is not there yet, or empty.
+        dtype: what floating-point tensors become: one of `DTYPES`; empty leaves them as they are.
+
+    Raises:
+        Refused: the layout has no place for the model, needs a part that is not there, or cannot be written.
+    """
+    _check(source, path, target, dtype)
+    if target == "unnoise":
+        return _own(source, description, path, dtype)
+    import torch
+
+    from unnoise.families._networks import read_networks
+    from unnoise.families._pipeline import write_folder
+    from unnoise.families._single import write_quantised, write_single
+
+    layout = layout_of(description.family, source)
+    kind = None if dtype in ("", "q8_0") else cast(torch.dtype, getattr(torch, dtype))
+    networks = read_networks(source, layout, whole=target == "diffusers")
+    names = tuple(network.slot.name for network in networks)
+    if target == "gguf":
+        write_quantised(path, networks[0], layout, kind, dtype == "q8_0")
+        return Written(target, names[:1], names[1:])
+    if target == "original":
+        write_single(path, networks, layout, source, description, kind)
+        return Written(target, names)
+    write_folder(path, networks, layout, source, description, kind)
+    return Written(target, names, tuple(n for n, said in source.index.items() if n in layout.empty and any(said or ())))
+
+
+def _check(source: Source, path: Path, target: Target, dtype: str) -> None:
+    if dtype and dtype not in DTYPES:
+        raise Refused(f"there is no type '{dtype[:40]}'", f"one of {', '.join(DTYPES)}", "dtype")
+    if dtype == "q8_0" and target != "gguf":
+        raise Refused("q8_0 is a type of GGUF alone", "name a .gguf file, or choose float16 or bfloat16", "dtype")
+    if source.path.exists() and path.exists() and source.path.samefile(path):
+        raise Refused(f"{path} is the model itself", "name another file", "out")
+
+
+def _own(source: Source, description: Description, path: Path, dtype: str) -> Written:
+    """One of our own files again, in another type."""
+    if description.family != "native" or source.whole is None:
+        what = f"{source.path} cannot be told in our own format, which has no words for its tokenizers yet"
+        raise Refused(what, "convert it to diffusers or original, which run as well", "to")
+    from functools import partial
+
+    import torch
+
+    from unnoise.weights.lazy import Lazy
+    from unnoise.weights.lazy import cast as cast_to
+    from unnoise.weights.open import DTYPES as TYPES
+    from unnoise.weights.open import open_tensors
+    from unnoise.weights.safetensors_writer import write_safetensors
+
+    entries = source.whole.header.tensors.items()
+    like = {name: torch.empty(e.shape, dtype=TYPES[e.dtype], device="meta") for name, e in entries}
+    lazy = Lazy(open_tensors(source.path), like)
+    lazy = lazy.through(partial(cast_to, getattr(torch, dtype))) if dtype else lazy
+    write_safetensors(path, lazy, source.metadata)
+    return Written("unnoise", tuple(dict.fromkeys(name.partition(".")[0] for name in like)))
