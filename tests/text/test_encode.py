@@ -192,3 +192,9 @@ def test_a_learnt_word_stands_for_its_vectors():
     table = text.encoder.embeddings.token_embedding.weight.detach()
     knows = known.with_vectors(["newt"], [table[[VOCABULARY["c"], VOCABULARY["d"]]]])
     torch.testing.assert_close(made(knows, Wish("a newt")).context, made(known, Wish("a c d")).context)
+
+
+def test_the_longest_learnt_word_is_meant():
+    known = words(None).knowing("cat", [20]).knowing("cat toy", [21]).knowing("toy", [22])
+    assert known.ids("a cat toy") == [VOCABULARY["a"], 21]
+    assert known.ids("cat a TOY cats") == [20, VOCABULARY["a"], 22, 2]

@@ -6,6 +6,7 @@ codec that answers the same every time. `moments` has both, for whoever wants to
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -127,6 +128,11 @@ class AutoencoderKL(nn.Module):
         return whole
 
 
+def _silu(x: Tensor) -> Tensor:
+    """In place where nothing asks for the values before: at a picture's full size each copy counts."""
+    return nn.functional.silu(x, inplace=not torch.is_grad_enabled())
+
+
 class Encoder(nn.Module):
     """Levels of residual blocks, each level half the size of the one before."""
 
@@ -145,9 +151,9 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, media, H, W) -> (B, 2 channels, H / scale, W / scale)"""
         x = self.conv_in(x)
-        for level in self.down_blocks:
-            x = level(x)
-        return self.conv_out(nn.functional.silu(self.conv_norm_out(self.mid_block(x))))
+        for step in _steps(self.down_blocks):
+            x = step(x)
+        return self.conv_out(_silu(self.conv_norm_out(self.mid_block(x))))
 
 
 class Decoder(nn.Module):
@@ -174,13 +180,13 @@ class Decoder(nn.Module):
 
     def outer(self, x: Tensor, normed: Normed = plain) -> Tensor:
         """(B, width, h, w) -> (B, media, scale h, scale w): what grows, and sees no farther than convolutions do."""
-        for level in self.up_blocks:
-            x = level(x, normed)
-        return self.conv_out(nn.functional.silu(normed(self.conv_norm_out, x)))
+        for step in _steps(self.up_blocks):
+            x = step(x, normed) if isinstance(step, Residual) else step(x)
+        return self.conv_out(_silu(normed(self.conv_norm_out, x)))
 
 
 class Level(nn.Module):
-    """Residual blocks and, at their end, a step down or up."""
+    """Residual blocks and, behind them, a step down or up; `_steps` runs them."""
 
     def __init__(self, before: int, width: int, blocks: int, groups: int, down: bool = False, up: bool = False) -> None:
         super().__init__()
@@ -188,12 +194,12 @@ class Level(nn.Module):
         self.downsamplers = nn.ModuleList([Down(width)] if down else [])
         self.upsamplers = nn.ModuleList([Up(width)] if up else [])
 
-    def forward(self, x: Tensor, normed: Normed = plain) -> Tensor:
-        for block in self.resnets:
-            x = block(x, normed)
-        for step in (*self.downsamplers, *self.upsamplers):
-            x = step(x)
-        return x
+
+def _steps(levels: nn.ModuleList) -> Iterator[nn.Module]:
+    """The layers of all levels, to be run one by one: a level's own call would keep what it was given until its end."""
+    for level in levels:
+        for layers in level.children():
+            yield from layers.children()
 
 
 class Middle(nn.Module):
@@ -222,9 +228,9 @@ class Residual(nn.Module):
         self.conv_shortcut = Conv2d(before, width, 1) if before != width else None
 
     def forward(self, x: Tensor, normed: Normed = plain) -> Tensor:
-        inner = self.conv1(nn.functional.silu(normed(self.norm1, x)))
-        straight = x if self.conv_shortcut is None else self.conv_shortcut(x)
-        return straight + self.conv2(nn.functional.silu(normed(self.norm2, inner)))
+        # Each in the place of the one before: a name would keep it until the block is done.
+        inner = self.conv2(_silu(normed(self.norm2, self.conv1(_silu(normed(self.norm1, x))))))
+        return inner + (x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
 class Attention(nn.Module):
