@@ -134,6 +134,12 @@ def test_rows_that_do_not_follow_each_other_are_brought_in_order():
     assert module.weight.is_contiguous() and torch.equal(module.weight, tensors["weight"])
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64], ids=str)
+def test_numbers_of_another_kind_are_refused(dtype):
+    with pytest.raises(Refused, match=rf"'net\.bias' holds {dtype}, the network torch\.float32"):
+        filled(lambda: nn.Linear(3, 2), {**made(), "net.bias": torch.zeros(2, dtype=dtype)}, "net.", CPU)
+
+
 def test_a_module_that_cannot_be_built_is_refused():
     with pytest.raises(Refused, match="cannot be built"):
         filled(lambda: nn.Linear(-3, 2), made(), "net.", CPU)

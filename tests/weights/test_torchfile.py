@@ -161,6 +161,7 @@ HOSTILE = {
         archive(table(tensor(part(), shape=(0, 2**70), strides=(1, 1)))),
         "proper shape",
     ),
+    "strides beyond all": (archive(table(tensor(part(), shape=(1,), strides=(2**70,)))), "proper shape"),
     "shape below 0": (archive(table(tensor(part(), shape=(-4,)))), "proper shape"),
     "shape of texts": (archive(table(tensor(part(), shape=("4",)))), "proper shape"),
     "shape true": (archive(table(tensor(part(), shape=(True,)))), "proper shape"),

@@ -71,15 +71,15 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     except Exception as error:  # settings from a stranger's file fail in any way they like
         raise Refused("the file describes a network that cannot be built", str(error)[:120], "model") from None
     mine = {k[len(prefix) :]: k for k in tensors if k.startswith(prefix)}
-    wanted = {name: own.shape for name, own in module.state_dict().items()}
+    wanted = module.state_dict()
     missing, extra = sorted(wanted.keys() - mine.keys()), sorted(mine.keys() - wanted.keys())
     _check_fit(module, {"missing": missing, "unknown": extra})
     stays = _following(module) if kept else frozenset[str]()
     placed: dict[str, Tensor] = {}
     wrong: list[str] = []
-    for name, shape in wanted.items():
+    for name, own in wanted.items():
         # In one line: a name for what is asked for would keep it until the next is there.
-        found = _placed(tensors[mine[name]], shape, None if name in stays else place, mine[name])
+        found = _placed(tensors[mine[name]], own, None if name in stays else place, mine[name])
         if found is None:
             wrong.append(name)
         else:
@@ -102,17 +102,20 @@ def _move_buffers(module: nn.Module, device: torch.device) -> None:
             setattr(layer, name, buffer.to(device))
 
 
-def _placed(value: Tensor, shape: torch.Size, place: Place | None, name: str) -> Tensor | None:
+def _placed(value: Tensor, own: Tensor, place: Place | None, name: str) -> Tensor | None:
     """A tensor where a model runs, in its type where it is of floating point; nothing where it has another shape.
 
     Args:
+        own: the module's tensor of that name.
         place: None leaves it where and as it is.
 
     Raises:
-        Refused: it holds numbers that are not finite, or too large for the type.
+        Refused: it holds numbers that are not finite, too large for the type, or whole where they should not be.
     """
-    if value.shape != shape:
+    if value.shape != own.shape:
         return None
+    if value.is_floating_point() != own.is_floating_point():
+        raise Refused(f"tensor {name!r} holds {value.dtype}, the network {own.dtype}", "the file is damaged", "model")
     if place is None:
         there = value
     else:
