@@ -186,6 +186,41 @@ def scheduled(pipeline: Any, name: str, options: dict[str, Any], **more: Any) ->
     return json.loads(made.to_json_string())
 
 
+FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+STRAIGHT: dict[str, tuple[str, dict[str, Any]]] = {
+    "euler": ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
+    "heun": ("FlowMatchHeunDiscreteScheduler", {"shift": 3.0}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", FLOW | {"flow_shift": 3.0}),
+    "unipc": ("UniPCMultistepScheduler", FLOW | {"flow_shift": 3.0}),
+}
+"""Schedulers of models that were trained on straight lines."""
+
+
+def straight(pipeline: Any, name: str) -> None:
+    """Give a pipeline one of these, so that it can run with it and tells its network what is meant.
+
+    Some pipelines hand over sigmas, which not all schedulers take; and the multistep ones cut the times that they tell
+    the network to whole numbers, though its x lies between.
+    """
+    scheduled(pipeline, *STRAIGHT[name])
+    scheduler = pipeline.scheduler
+    lay = scheduler.set_timesteps
+
+    def set_timesteps(num_inference_steps: Any = None, device: Any = None, sigmas: Any = None, mu: Any = None) -> None:
+        lay(num_inference_steps or len(sigmas), device=device)
+        if name in ("dpmpp_2m", "unipc"):
+            scheduler.timesteps = scheduler.sigmas[:-1] * 1000
+
+    if name != "euler":
+        scheduler.set_timesteps = set_timesteps
+
+
+def listed(scheduler: Any) -> str:
+    """The times that a scheduler has laid, as a spacing."""
+    times = sorted({float(sigma) for sigma in scheduler.sigmas if sigma > 0}, reverse=True)
+    return f"listed:times={' '.join(map(repr, times))},start=unit"
+
+
 def alike(pipeline: Any, model: Any, config: dict[str, Any], usual: Any, run: Run) -> None:
     """Both run by a scheduler's config, read as a folder's is."""
     from unnoise.families._noising import noising

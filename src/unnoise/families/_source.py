@@ -134,8 +134,8 @@ class Source:
     def find(self, slot: Slot) -> Stored | None:
         """What is stored here for a slot, given parts aside."""
         if self.whole is None:
-            alone = self.folders.get("")
-            return self.folders.get(slot.folder) or (alone if alone and alone.kind in slot.classes else None)
+            found = self.folders.get(slot.folder) or self.folders.get("")
+            return found if found is not None and found.kind in slot.classes else None
         if self.whole.config is not None:
             return self.whole if self.whole.kind in slot.classes else None
         names = self.whole.header.tensors

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unnoise.core.error import Refused
 from unnoise.core.trajectory import Trajectory, level_at, level_of
+from unnoise.spacings._rows import Start
 
 if TYPE_CHECKING:
     from unnoise.core.schedule import Schedule
@@ -19,10 +20,12 @@ class Listed:
     Args:
         sigmas: values of sigma / alpha, falling.
         times: or times of the schedule, falling from at most 1.
+        start: begin with the first level's own noise, or with unit variance as some of diffusers' schedulers do.
     """
 
     sigmas: tuple[float, ...] = ()
     times: tuple[float, ...] = ()
+    start: Start = "noise"
 
     def __call__(self, schedule: Schedule, steps: int, shape: tuple[int, ...] = ()) -> Trajectory:
         if bool(self.sigmas) == bool(self.times):
@@ -32,7 +35,7 @@ class Listed:
             levels.append(level_at(schedule, 0.0))
         if len(levels) - 1 != steps:
             raise Refused(f"{len(levels) - 1} levels are listed for {steps} steps", "let the two agree", "steps")
-        return Trajectory(tuple(levels), schedule, float(levels[0].sigma))
+        return Trajectory(tuple(levels), schedule, 1.0 if self.start == "unit" else float(levels[0].sigma))
 
 
 spacing = Listed
