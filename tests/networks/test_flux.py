@@ -152,6 +152,16 @@ def test_in_float16_what_grew_too_large_stays_a_number():
         assert found.dtype == torch.float16 and found.isfinite().all() and found.abs().max() == 65504
 
 
+@pytest.mark.slow
+@torch.no_grad()
+def test_blocks_are_compiled_whole():
+    network, x = made(DEV), drawn(2, 4, 8, 8)
+    before = network(x, TIME, said(DEV))
+    for block in [*network.double_blocks, *network.single_blocks]:
+        block.compile(backend="eager", fullgraph=True)  # a part that cannot be traced would be an error
+    torch.testing.assert_close(network(x, TIME, said(DEV)), before)
+
+
 def test_it_is_built_without_memory_and_the_folder_knows_it():
     with torch.device("meta"):
         network = Flux(DEV)

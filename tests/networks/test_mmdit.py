@@ -147,6 +147,16 @@ def test_in_float16_text_that_grew_too_large_stays_a_number():
     assert text.dtype == torch.float16 and text.isfinite().all() and text.abs().max() == 65504
 
 
+@pytest.mark.slow
+@torch.no_grad()
+def test_blocks_are_compiled_whole():
+    network, x = made(FORMS["3.5 medium"]), drawn(2, 4, 8, 8)
+    before = network(x, TIME, said())
+    for block in network.joint_blocks:
+        block.compile(backend="eager", fullgraph=True)  # a part that cannot be traced would be an error
+    torch.testing.assert_close(network(x, TIME, said()), before)
+
+
 def test_it_is_built_without_memory_and_the_folder_knows_it():
     with torch.device("meta"):
         network = MMDiT(SMALL)
