@@ -13,6 +13,7 @@ from torch import nn
 
 from unnoise.core.error import Refused
 from unnoise.nn import native
+from unnoise.weights.keymap import KeyMap, Rule
 from unnoise.weights.open import open_tensors
 from unnoise.weights.place import Place, filled, finite
 
@@ -66,6 +67,13 @@ def test_numbers_that_are_not_finite_are_refused(dtype, bad):
     tensors["net.weight"][1, 2] = bad
     with pytest.raises(Refused, match=r"'net\.weight' holds numbers that are not finite"):
         filled(lambda: nn.Linear(3, 2), tensors, "net.", CPU)
+
+
+def test_the_file_is_named(tmp_path):
+    save_file({"w": torch.full((2, 3), torch.nan), "b": torch.zeros(2)}, tmp_path / "x.safetensors")
+    found = KeyMap((Rule("w", "weight"), Rule("b", "bias"))).ours(open_tensors(tmp_path / "x.safetensors"))
+    with pytest.raises(Refused, match=r"x\.safetensors: tensor 'weight' holds numbers that are not finite"):
+        filled(lambda: nn.Linear(3, 2), found, "", CPU)
 
 
 def test_numbers_too_large_for_the_type_are_refused():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -75,11 +75,11 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     missing, extra = sorted(wanted.keys() - mine.keys()), sorted(mine.keys() - wanted.keys())
     _check_fit(module, {"missing": missing, "unknown": extra})
     stays = _following(module) if kept else frozenset[str]()
-    placed: dict[str, Tensor] = {}
+    origin, placed = _origin(tensors), dict[str, Tensor]()
     wrong: list[str] = []
     for name, own in wanted.items():
         # In one line: a name for what is asked for would keep it until the next is there.
-        found = _placed(tensors[mine[name]], own, None if name in stays else place, mine[name])
+        found = _placed(tensors[mine[name]], own, None if name in stays else place, f"{origin}tensor {mine[name]!r}")
         if found is None:
             wrong.append(name)
         else:
@@ -102,12 +102,13 @@ def _move_buffers(module: nn.Module, device: torch.device) -> None:
             setattr(layer, name, buffer.to(device))
 
 
-def _placed(value: Tensor, own: Tensor, place: Place | None, name: str) -> Tensor | None:
+def _placed(value: Tensor, own: Tensor, place: Place | None, what: str) -> Tensor | None:
     """A tensor where a model runs, in its type where it is of floating point; nothing where it has another shape.
 
     Args:
         own: the module's tensor of that name.
         place: None leaves it where and as it is.
+        what: the tensor, for people.
 
     Raises:
         Refused: it holds numbers that are not finite, too large for the type, or whole where they should not be.
@@ -115,7 +116,7 @@ def _placed(value: Tensor, own: Tensor, place: Place | None, name: str) -> Tenso
     if value.shape != own.shape:
         return None
     if value.is_floating_point() != own.is_floating_point():
-        raise Refused(f"tensor {name!r} holds {value.dtype}, the network {own.dtype}", "the file is damaged", "model")
+        raise Refused(f"{what} holds {value.dtype}, the network {own.dtype}", "the file is damaged", "model")
     if place is None:
         there = value
     else:
@@ -123,9 +124,16 @@ def _placed(value: Tensor, own: Tensor, place: Place | None, name: str) -> Tenso
     if not finite(there):
         if place is not None and finite(value):
             remedy = "choose bfloat16 or float32"
-            raise Refused(f"tensor {name!r} holds numbers too large for {place.dtype}", remedy, "dtype")
-        raise Refused(f"tensor {name!r} holds numbers that are not finite", "the file is damaged", "model")
+            raise Refused(f"{what} holds numbers too large for {place.dtype}", remedy, "dtype")
+        raise Refused(f"{what} holds numbers that are not finite", "the file is damaged", "model")
     return there
+
+
+def _origin(tensors: Any) -> str:
+    """The file that a mapping over mappings reads from in the end, for people; nothing where it reads none."""
+    while hasattr(tensors, "stored"):
+        tensors = tensors.stored
+    return f"{tensors.header.path}: " if hasattr(tensors, "header") else ""
 
 
 def finite(tensor: Tensor) -> bool:
