@@ -185,7 +185,7 @@ class Adapted(nn.Module):
         self.down, self.up = (nn.Parameter(t, requires_grad=False) for t in (down, up))
 
     def forward(self, x: Tensor) -> Tensor:
-        base, down, up = self.base, self.down.to(x.dtype), self.up.to(x.dtype)
+        base, down, up = self.base, self.down.to(x), self.up.to(x)
         if isinstance(base, nn.Conv2d):
             found = conv2d(x, down, None, base.stride, base.padding, base.dilation)
             return base(x) + conv2d(found, up[..., None, None])

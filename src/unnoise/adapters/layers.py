@@ -63,6 +63,17 @@ class Part:
         return found | {name: Spot(name) for name in self.layers if name not in found}
 
     @cached_property
+    def written(self) -> Mapping[str, Spot]:
+        """The name of each layer, or of each part of a fused one, that most programs read."""
+        if _file(self.module) not in ENCODERS:
+            return {name: Spot(name) for name in self.layers}
+        first: dict[tuple[str, tuple[int, int, int] | None], str] = {}
+        for name, spot in self.names.items():
+            if name not in self.layers:
+                first.setdefault((spot.name, spot.rows), name)
+        return {name: self.names[name] for name in first.values()}
+
+    @cached_property
     def flat(self) -> Mapping[str, Spot]:
         """The same with underscores for dots, without those that would stand for two."""
         found: dict[str, Spot | None] = {}
