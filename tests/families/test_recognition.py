@@ -206,7 +206,7 @@ def test_a_family_that_is_named_is_believed(tmp_path):
     shapes = FILES["sd1"][0]
     path = tensors(tmp_path / "x.safetensors", shapes)
     assert describe(str(path), reading(family="sd2")).family == "sd2"
-    with pytest.raises(Refused, match="no whole tensor img_in.weight"):
+    with pytest.raises(Refused, match="no whole tensor img_in"):
         describe(str(path), reading(family="flux"))
     with pytest.raises(Refused, match="none of our own files"):
         describe(str(path), reading(family="native"))

@@ -40,9 +40,10 @@ def stranger(source: Source, titles: Sequence[str]) -> Refused:
     Args:
         titles: of those that we know.
     """
-    stored = source.whole or next(iter(source.folders.values()), None)
+    networks = [source.folders[name] for name in ("unet", "transformer", "") if name in source.folders]
+    stored = source.whole or next(iter(networks), None)
     if stored is None:
-        return Refused(f"{source.path} holds no network", "the folder is not complete; download it", "model")
+        return Refused(f"{source.path} names no diffusion network", "the folder is not complete; download it", "model")
     if parts := holds(stored.header):
         return Refused(f"{source.path} holds {' and '.join(parts)} alone, no whole model", "name a model", "model")
     what, remedy = _seems(stored)
