@@ -225,17 +225,16 @@ def library(
     dtype: str | None = None,
     exact: bool = False,
     reading: Reading | None = None,
-    adapters: Adapters | None = None,
     memory: str | int | None = None,
 ) -> Shelf:
-    """Where tasks find their models.
+    """Where tasks find their models, adapters and pictures. LoRAs and embeddings are found by path or under
+    UNNOISE_HOME; the `adapters` of what this gives hold others by names of their own.
 
     Args:
         models: models you hold, or the files of others, by the name requests call them.
         device, dtype: where files are loaded to, as in `load`.
         exact: compute every picture alone.
         reading: how the files of models are read, where they do not say.
-        adapters: LoRAs and embeddings by names of their own; others are found by path, or under UNNOISE_HOME.
         memory: what a model may take, as in `load`.
     """
-    return Shelf(models or {}, device, dtype, exact, reading or Reading(), adapters or Adapters(), memory)
+    return Shelf(models or {}, device, dtype, exact, reading or Reading(), memory=memory)

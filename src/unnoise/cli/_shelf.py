@@ -34,8 +34,9 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
         for task in tasks
     ]
     held, loras, words = ({name: file for file, name in each.items()} for each in (names, loras, words))
-    more = (read_as(machine), Adapters(loras, words))
-    return found, library(held, machine.device, machine.dtype, machine.exact, *more, machine.memory)
+    made = library(held, machine.device, machine.dtype, machine.exact, read_as(machine), machine.memory)
+    made.adapters = Adapters(loras, words)
+    return found, made
 
 
 def _stems(used: set[str], is_path: Callable[[str], bool]) -> dict[str, str]:
