@@ -89,6 +89,10 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, kept):
         read_header(path)
 
 
+def test_a_download_that_ended_early_is_told_as_that(tmp_path):
+    refused(tmp_path / "x.safetensors", DATA[:-3], "cut short: tensor .* ends 3 bytes after the file")
+
+
 def test_what_cannot_be_opened_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "none", tmp_path / ("x" * 300)):
         with pytest.raises(Refused, match="cannot read"):

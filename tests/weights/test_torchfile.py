@@ -8,6 +8,7 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -94,6 +95,7 @@ def test_objects_stay_notes(tmp_path, new):
         "state_dict": {"w": torch.ones(2)},
         "hyper_parameters": zipfile.ZipInfo("x"),
         "callbacks": {zipfile.ZipInfo: {"best": 0.5}},
+        "numpy": [np.float64(0.5), np.arange(3)],
         "more": [{1, 2}, frozenset("a"), 1 + 2j, range(3), torch.float16, torch.Size([1]), b"bytes", -(2**70)],
     }
     path = saved(tmp_path / "x.ckpt", value, new)
@@ -101,6 +103,22 @@ def test_objects_stay_notes(tmp_path, new):
     found = read_pickle(path)
     assert isinstance(found["hyper_parameters"], Opaque) and isinstance(found["state_dict"]["w"], Entry)
     assert found["more"][-1] == -(2**70) and found["more"][5] == (1,)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.eye(3).to_sparse(),
+        torch.zeros(3, device="meta"),
+        torch._neg_view(torch.ones(3)),  # what would be read has another sign
+        torch.nested.nested_tensor([torch.ones(2)], layout=torch.jagged),
+    ],
+    ids=["sparse", "meta", "negated", "nested"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_of_other_kinds_are_refused_and_not_left_out(tmp_path, value):
+    with pytest.raises(Refused, match=r"x\.pt"):
+        read_header(saved(tmp_path / "x.pt", {"a": value, "b": torch.ones(1)}))
 
 
 @BOTH

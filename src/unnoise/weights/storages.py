@@ -54,6 +54,7 @@ def makers(path: Path) -> Makers:
         Name("torch._utils", "_rebuild_tensor_v3"): typed,
         Name("torch._utils", "_rebuild_parameter"): _parameter,
         Name("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+        **{Name("torch._utils", f"_rebuild_{kind}"): partial(_unread, kind) for kind in _UNREAD},
         Name("torch.nn.modules.container", "ParameterDict"): dict,
         Name("torch", "Size"): _sizes,
         Name("collections", "OrderedDict"): _ordered,
@@ -63,6 +64,10 @@ def makers(path: Path) -> Makers:
         return known[of](*args)
 
     return {**known, Name("torch._tensor", "_rebuild_from_type_v2"): of_class}
+
+
+def _unread(kind: str, *_: Any) -> None:
+    raise Unreadable(f"a tensor is of a kind that we do not read ({kind})")
 
 
 def _parameter(data: Any, *_: Any) -> Any:
@@ -84,11 +89,13 @@ def _typed(path: Path, storage: Any, offset: Any, shape: Any, strides: Any, *mor
     dtype = _DTYPES.get(more[2].name if len(more) > 2 and isinstance(more[2], Name) else "")
     if dtype is None:
         raise Unreadable("a tensor is of a type that we do not read")
-    return _tensor(path, Storage(dtype, storage.span), offset, shape, strides)
+    return _tensor(path, Storage(dtype, storage.span), offset, shape, strides, *more[:2], *more[3:])
 
 
-def _tensor(path: Path, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Entry:
+def _tensor(path: Path, storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> Entry:
     """A view into a storage, which has to lie within it, each number at a place of its own."""
+    if any(more[2:]):
+        raise Unreadable("a tensor's numbers are to be negated or conjugated when they are read")
     if not isinstance(storage, Storage) or not storage.dtype or not isinstance(shape, tuple):
         raise Unreadable("a tensor is a view of no storage")
     numbers = (offset, *cast(Any, shape), *strides)
@@ -137,3 +144,13 @@ _DTYPES = {
     "float8_e4m3fnuz": "F8_E4M3FNUZ",
     "float8_e5m2fnuz": "F8_E5M2FNUZ",
 }
+_UNREAD = (
+    "qtensor",
+    "sparse_tensor",
+    "nested_tensor",
+    "wrapper_subclass",
+    "meta_tensor_no_storage",
+    "device_tensor_from_numpy",
+    "device_tensor_from_cpu_tensor",
+)
+"""Other kinds of tensors. Taken for objects of some program, they would only seem to be missing."""
