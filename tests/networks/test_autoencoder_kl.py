@@ -60,6 +60,20 @@ def test_there_are_no_seams(codec, monkeypatch):
 
 
 @torch.no_grad()
+def test_large_pictures_are_encoded_in_tiles_too(codec, monkeypatch):
+    kept = []
+    held = Sampled.held
+    monkeypatch.setattr(Sampled, "held", lambda self, *args: (kept.append(self), held(self, *args))[1])
+    picture = torch.nn.functional.interpolate(smooth(25, 15, 3), (200, 120), mode="bicubic").clamp(-1, 1)
+    tiled = codec.encode(picture)
+    assert tiled.shape == (1, 4, 100, 60) and kept
+    moments = codec.quant_conv(codec.encoder.inner(codec.encoder.outer(picture, kept[0].held)))
+    torch.testing.assert_close(tiled, moments[:, :4] * codec.config.scaling, atol=1e-5, rtol=1e-5)
+    plainly = codec.quant_conv(codec.encoder.inner(codec.encoder.outer(picture)))[:, :4] * codec.config.scaling
+    assert (tiled - plainly).abs().mean() < 0.2 * plainly.std()
+
+
+@torch.no_grad()
 def test_a_batch_is_its_pictures(codec):
     both = torch.cat([smooth(60, 50), smooth(60, 50).flip(3)])
     alone = torch.cat([codec.decode(one) for one in both.split(1)])

@@ -6,14 +6,15 @@ codec that answers the same every time. `moments` has both, for whoever wants to
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from unnoise.core.error import Refused
-from unnoise.core.tile import tiles
+from unnoise.core.tile import Span, tiles
 from unnoise.networks._looks import LOOKS
 from unnoise.nn.attention import attend
 from unnoise.nn.conv import channels_last, double
@@ -39,7 +40,7 @@ class AutoencoderKLConfig:
     scaling, shift: the sample is (latent - shift) x scaling.
     mean, std: of each channel, where they were measured: then shift by the mean, and scale by scaling / std.
     look: whose latents they are, for previews (`sd1`, `sdxl`, `sd3` or `flux`); nothing is grey.
-    tile: the longest side, in cells, that is decoded at once; larger ones go in tiles of as many.
+    tile: the longest side, in cells, that is encoded or decoded at once; larger ones go in tiles of as many.
     """
 
     channels: int = 4
@@ -79,7 +80,7 @@ class AutoencoderKL(nn.Module):
     def moments(self, media: Tensor) -> tuple[Tensor, Tensor]:
         """The latents' mean and standard deviation, as samples, (B, channels, H / scale, W / scale) each."""
         given, media = media.dtype, media.to(native(media.device.type, media.dtype))
-        found = self.encoder(channels_last(media))
+        found = self.encoder.inner(self._outer(self._down(), channels_last(media)))
         found = found if self.quant_conv is None else self.quant_conv(found)
         mean, log_variance = found.chunk(2, 1)
         shift, scaling = self._statistics(media)
@@ -95,10 +96,7 @@ class AutoencoderKL(nn.Module):
         shift, scaling = self._statistics(sample)
         latent = channels_last(sample / scaling + shift)
         latent = latent if self.post_quant_conv is None else self.post_quant_conv(latent)
-        inner = self.decoder.inner(latent)
-        if max(sample.shape[2:]) <= self.config.tile:
-            return self.decoder.outer(inner).to(given)
-        return torch.cat([self._in_tiles(one) for one in inner.split(1)]).to(given)
+        return self._outer(self._up(), self.decoder.inner(latent)).to(given)
 
     def preview(self, sample: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, 3, h, w), by the linear map that others fitted to this kind of latents."""
@@ -115,17 +113,50 @@ class AutoencoderKL(nn.Module):
         shift, deviation = (like.new_tensor(values)[:, None, None] for values in (c.mean, c.std))
         return shift, c.scaling / deviation
 
-    def _in_tiles(self, inner: Tensor) -> Tensor:
-        """The outer part of one picture, tile by tile. What all cells say to each other was said before; the norms are
-        measured on as many crops of the picture as a tile has room for, and so are the same for all tiles."""
-        norms = Sampled(CROP, EDGE)
-        self.decoder.outer(norms.crops(inner, max(1, self.config.tile**2 // CROP**2)), norms.measured)
-        height, width = inner.shape[2:]
-        whole = inner.new_empty(1, self.config.media, height * self.scale, width * self.scale)
-        side = max(self.config.tile - 2 * self.decoder.reach, 1)
-        for tile in tiles(height, width, side, self.decoder.reach):
-            tile.put(self.decoder.outer(tile.of(inner), norms.held), whole, self.scale)
+    def _down(self) -> "Way":
+        return Way(self.encoder.outer, self.encoder.reach, self.scale, 1, self.config.widths[-1])
+
+    def _up(self) -> "Way":
+        return Way(self.decoder.outer, self.decoder.reach, 1, self.scale, self.config.media)
+
+    def _outer(self, way: "Way", x: Tensor) -> Tensor:
+        """What is done near the picture's size: at once, or beyond `tile` cells a side picture by picture in tiles."""
+        if max(x.shape[2:]) <= self.config.tile * way.given:
+            return way.run(x, plain)
+        return torch.cat([self._in_tiles(way, one) for one in x.split(1)])
+
+    def _in_tiles(self, way: "Way", x: Tensor) -> Tensor:
+        """One picture, tile by tile. The norms are measured on as many crops of it as a tile has room for, and so are
+        the same for all tiles; what all cells say to each other is said elsewhere."""
+        norms = Sampled(CROP * way.given, EDGE * way.given)
+        way.run(norms.crops(x, max(1, self.config.tile**2 // CROP**2)), norms.measured)
+        height, width = (n // way.given for n in x.shape[2:])
+        whole = x.new_empty(1, way.channels, height * way.made, width * way.made)
+        for tile in tiles(height, width, max(self.config.tile - 2 * way.reach, 1), way.reach):
+            rows, columns = (_pixels(span, way.given) for span in (tile.rows, tile.columns))
+            tile.put(way.run(x[..., rows, columns], norms.held), whole, way.made)
         return whole
+
+
+class Way(NamedTuple):
+    """What can be done tile by tile.
+
+    Args:
+        run: it, with a way to apply norms.
+        reach: how far it sees, in cells of the latent.
+        given, made: how many pixels wide a cell is, of what it is given and of what it makes.
+        channels: of what it makes.
+    """
+
+    run: Callable[[Tensor, Normed], Tensor]
+    reach: int
+    given: int
+    made: int
+    channels: int
+
+
+def _pixels(span: Span, cell: int) -> slice:
+    return slice(span.seen_start * cell, span.seen_stop * cell)
 
 
 def _silu(x: Tensor) -> Tensor:
@@ -148,11 +179,19 @@ class Encoder(nn.Module):
         self.conv_norm_out = GroupNorm(last, last // config.groups, 1e-6)
         self.conv_out = Conv2d(last, 2 * config.channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, media, H, W) -> (B, 2 channels, H / scale, W / scale)"""
+        # Of the outer part: in cells, how far its convolutions see, all together.
+        steps = ((2 * config.blocks + 2) * 2**i for i in range(len(widths)))
+        self.reach = math.ceil((1 + sum(steps)) / 2 ** (len(widths) - 1)) - 2
+
+    def outer(self, x: Tensor, normed: Normed = plain) -> Tensor:
+        """(B, media, H, W) -> (B, width, h, w): what shrinks, and sees no farther than convolutions do."""
         x = self.conv_in(x)
         for step in _steps(self.down_blocks):
-            x = step(x)
+            x = step(x, normed) if isinstance(step, Residual) else step(x)
+        return x
+
+    def inner(self, x: Tensor) -> Tensor:
+        """(B, width, h, w) -> (B, 2 channels, h, w): what is done at the latent's own size."""
         return self.conv_out(_silu(self.conv_norm_out(self.mid_block(x))))
 
 
