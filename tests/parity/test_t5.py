@@ -97,6 +97,8 @@ def test_llama_cpp_s_names(both):
     table = t5.original(mine.config, {"token_embd.weight"})
     stored = table.theirs(mine.state_dict())
     assert {"enc.blk.2.ffn_gate.weight", "enc.blk.0.attn_rel_b.weight", "enc.output_norm.weight"} <= stored.keys()
+    assert table.spot("enc.blk.2.ffn_gate").name == "blocks.2.mlp.wi_0"  # behind the GELU
+    assert table.spot("enc.blk.2.ffn_up").name == "blocks.2.mlp.wi_1"
     found = table.ours(stored)
     assert all(torch.equal(found[k], v) for k, v in mine.state_dict().items())
     assert T5Config(**t5.from_original({k: tuple(v.shape) for k, v in stored.items()})) == mine.config
