@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from unnoise.adapters.told import told
 from unnoise.catalogue import recognise
 from unnoise.core.error import Refused
 from unnoise.families._folder import read_source
@@ -51,6 +52,9 @@ def _model(source: Source, notes: dict[str, Any]) -> dict[str, Any]:
     except Refused as refused:
         if first is None:
             raise
+        if adapter := told(first.header):
+            said = {"kind": adapter.pop("kind"), "path": str(source.path), **adapter}
+            return {**said, "parameters": first.header.parameters, **notes, **held}
         seems = str(refused.what).partition(" holds ")[2]
         return {"kind": "tensors", "path": str(source.path), "seems": seems, **_unknown(first), **notes, **held}
     about = family.describe(source)
