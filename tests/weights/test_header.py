@@ -89,6 +89,16 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, kept):
         read_header(path)
 
 
+@pytest.mark.parametrize("mark", [b"PK", b"GGUF"[:2], b"\x80\x02", b"{\n", b"<h"])
+def test_a_header_whose_length_begins_like_another_format(tmp_path, mark):
+    """The length is any number, so its first bytes are any bytes."""
+    length = int.from_bytes(mark, "little")
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    (tmp_path / "x").write_bytes(safetensors(header.ljust(length), bytes(4)))
+    assert (tmp_path / "x").read_bytes().startswith(mark)
+    assert read_header(tmp_path / "x").shapes == {"a": (1,)}
+
+
 def test_a_download_that_ended_early_is_told_as_that(tmp_path):
     refused(tmp_path / "x.safetensors", DATA[:-3], "cut short: tensor .* ends 3 bytes after the file")
 

@@ -336,6 +336,18 @@ for path in sorted(Path({str(tmp_path)!r}).iterdir()):
     assert done.stdout.split("\n")[:-1] == [f"refused {name}" for name in sorted(bombs)], done.stdout + done.stderr
 
 
+def test_what_holds_itself_many_times_is_not_printed(tmp_path):
+    """A table's name that is a note of a pair of pairs of pairs, ever on: written out, it would have 2^60 parts."""
+    pairs = part().value(1).raw(b"q\x01" + b"h\x01\x86q\x01" * 60)
+    name = part().name("a", "b").raw(b"(").raw(pairs.text + b"tR")
+    inner = part().raw(b"}").value("w").raw(tensor(part()).text + b"s")
+    (tmp_path / "x.pt").write_bytes(archive(Steps().raw(b"}").raw(name.text).raw(inner.text + b"s").done()))
+    with pytest.raises(Refused, match="0 tensors"):
+        read_header(tmp_path / "x.pt")
+    (key,) = read_pickle(tmp_path / "x.pt")
+    assert isinstance(key, Opaque) and len(repr(key)) < 100
+
+
 def test_real_files_are_the_same_from_both_formats(shared):
     for half in ("encoder", "decoder"):
         old, new = (open_tensors(shared / f"fixtures/autoencoders/taef2_{half}{e}") for e in (".pth", ".safetensors"))

@@ -27,7 +27,7 @@ class Name:
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # printed, what holds itself many times over would have no end
 class Opaque:
     """What a pickle would have made by calling a name that we do not: a note, inert.
 

@@ -17,7 +17,7 @@ from unnoise.weights.entry import BITS, MOST, Entry, Header, broken, check_name
 from unnoise.weights.pickled import Opaque, Unreadable, unpickled
 from unnoise.weights.storages import Storage, class_of, makers, reference, storage
 
-ZIP = b"PK"
+ZIP = b"PK\3\4"
 OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 LARGEST = 32 * 2**20
 """The most bytes of a pickle; a checkpoint of Stable Diffusion has a hundredth of that."""
@@ -75,7 +75,8 @@ def _tensors(table: dict[Any, Any]) -> dict[str, Entry]:
     with that table's name before theirs."""
     if own := _own(table):
         return own
-    inner = {str(k): found for k, v in table.items() if isinstance(v, dict) and (found := _own(cast(Any, v)))}
+    named = {str(k): v for k, v in table.items() if isinstance(k, str | int) and isinstance(v, dict)}
+    inner = {name: found for name, v in named.items() if (found := _own(cast(Any, v)))}
     for name in PREFERRED:
         if name in inner:
             return inner[name]
@@ -89,7 +90,7 @@ def _own(table: dict[Any, Any]) -> dict[str, Entry]:
 
 
 def _metadata(table: dict[Any, Any]) -> dict[str, str]:
-    """Short texts and numbers beside the tensors, such as how many steps a model was trained."""
+    """Texts and numbers beside the tensors, such as how many steps a model was trained."""
     plain = {k: v for k, v in table.items() if isinstance(k, str) and isinstance(v, str | int | float)}
     return {k: str(v) for k, v in plain.items() if not isinstance(v, int) or abs(v) < 2**63}
 
