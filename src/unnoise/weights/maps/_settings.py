@@ -28,6 +28,20 @@ def layers(config: Mapping[str, Any], name: str, default: int) -> int:
     return value
 
 
+def listed(config: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """A list of anything; null or nothing is an empty one. Raises as `whole` does."""
+    value = config.get(name) or ()
+    if not isinstance(value, list | tuple):
+        raise bad(name, value, "a list")
+    return tuple(value)
+
+
+def row(names: Iterable[str], stem: str) -> int:
+    """How many of a file's layers `stem0.*`, `stem1.*`, ... there are, without a gap; 0 where there is one."""
+    found = {name[len(stem) :].split(".", 1)[0] for name in names if name.startswith(stem)}
+    return len(found) if found == {str(i) for i in range(len(found))} else 0
+
+
 def whole(config: Mapping[str, Any], name: str, default: int | None = None, least: int = 1) -> int:
     """A whole number from `least`.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unnoise.core.error import Refused
 from unnoise.weights.keymap import Drop, KeyMap, Rule
-from unnoise.weights.maps._settings import number, one_of, whole
+from unnoise.weights.maps._settings import layers, listed, number, one_of, row, whole
 
 if TYPE_CHECKING:
     from unnoise.networks.clip_text import CLIPTextConfig
@@ -69,12 +69,12 @@ def from_diffusers(config: Mapping[str, Any]) -> dict[str, Any]:
         Refused: it describes another network.
     """
     width = whole(config, "hidden_size", 512)
-    projects = "CLIPTextModelWithProjection" in (config.get("architectures") or ())
+    projects = "CLIPTextModelWithProjection" in listed(config, "architectures")
     return {
         "vocabulary": whole(config, "vocab_size", 49408),
         "positions": whole(config, "max_position_embeddings", 77, least=3),
         "width": width,
-        "depth": whole(config, "num_hidden_layers", 12),
+        "depth": layers(config, "num_hidden_layers", 12),
         "heads": whole(config, "num_attention_heads", 8),
         "hidden": whole(config, "intermediate_size", 2048),
         "activation": one_of(config, "hidden_act", ("quick_gelu", "gelu"), "quick_gelu"),
@@ -104,11 +104,11 @@ def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
         if variant == "hf"
         else ("token_embedding.weight", "positional_embedding", "mlp.c_fc.weight", "transformer.resblocks.")
     )
-    depth = 1 + max((int(n) for k in shapes if (n := _number(k, inner + layer)).isdecimal()), default=-1)
+    depth = row(shapes, inner + layer)
     try:
         vocabulary, width = shapes[inner + words]
         positions, _ = shapes[inner + places]
-        hidden, _ = shapes[f"{inner}{layer}0.{first}"]
+        hidden, _ = shapes[f"{inner}{layer}{depth - 1}.{first}"]
         projected = shapes["text_projection.weight"][0] if "text_projection.weight" in shapes else 0
         projection = shapes["text_projection"][1] if "text_projection" in shapes else projected
     except (KeyError, ValueError, IndexError):
@@ -128,10 +128,6 @@ def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
 def variant_of(names: Mapping[str, Any]) -> Variant:
     """Whose names a single file has."""
     return "open_clip" if "positional_embedding" in names else "hf"
-
-
-def _number(name: str, prefix: str) -> str:
-    return name[len(prefix) :].split(".", 1)[0] if name.startswith(prefix) else ""
 
 
 def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:

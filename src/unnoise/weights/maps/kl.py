@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from unnoise.core.error import Refused
 from unnoise.weights.keymap import Drop, KeyMap, Rule
-from unnoise.weights.maps._settings import flag, number, numbers, one_of, sizes, whole
+from unnoise.weights.maps._settings import bad, flag, layers, listed, number, numbers, one_of, sizes, whole
 
 if TYPE_CHECKING:
     from unnoise.networks.autoencoder_kl import AutoencoderKLConfig
 
+MOST_LEVELS = 10
 _ATTENTION = "{}.mid_block.attentions.0."
 _OUTSIDE = tuple(Rule(name, name) for name in ("quant_conv", "post_quant_conv"))
 _LOSS = (Drop("loss", "what the autoencoder was trained with"), Drop("model_ema", "the average of training"))
@@ -64,13 +65,13 @@ def from_diffusers(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     one_of(config, "act_fn", ("silu",), "silu")
     for name, only in (("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")):
-        for kind in config.get(name, ()):
+        for kind in listed(config, name):
             one_of({name: kind}, name, (only,), only)
     return {
         "channels": whole(config, "latent_channels", 4),
         "media": whole(config, "in_channels", 3),
-        "widths": sizes(config, "block_out_channels"),
-        "blocks": whole(config, "layers_per_block", 1),
+        "widths": _levels(config),
+        "blocks": layers(config, "layers_per_block", 1),
         "groups": whole(config, "norm_num_groups", 32),
         "attention": flag(config, "mid_block_add_attention", True),
         "quant": flag(config, "use_quant_conv", True),
@@ -82,6 +83,13 @@ def from_diffusers(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _levels(config: Mapping[str, Any]) -> tuple[int, ...]:
+    widths = sizes(config, "block_out_channels")
+    if len(widths) > MOST_LEVELS:
+        raise bad("block_out_channels", widths, f"a list of up to {MOST_LEVELS}")
+    return widths
+
+
 def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """Fields of an `AutoencoderKLConfig` from a single file's shapes; scaling and shift stand in no file.
 
@@ -89,9 +97,10 @@ def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
         Refused: the shapes are no such autoencoder's.
     """
     widths: list[int] = []
-    while (name := f"encoder.down.{len(widths)}.block.0.conv1.weight") in shapes:
-        widths.append(shapes[name][0])
     try:
+        while (name := f"encoder.down.{len(widths)}.block.0.conv1.weight") in shapes and len(widths) < MOST_LEVELS:
+            widths.append(shapes[name][0])
+        _ = widths[0]
         blocks = next(i for i in range(len(shapes)) if f"encoder.down.0.block.{i}.conv1.weight" not in shapes)
         channels, media = shapes["decoder.conv_in.weight"][1], shapes["encoder.conv_in.weight"][1]
     except (KeyError, IndexError, StopIteration):

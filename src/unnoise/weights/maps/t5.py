@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from unnoise.core.error import Refused
 from unnoise.weights.keymap import Drop, KeyMap, Rule
-from unnoise.weights.maps._settings import bad, number, one_of, whole
+from unnoise.weights.maps._settings import bad, layers, number, one_of, row, whole
 
 if TYPE_CHECKING:
     from unnoise.networks.t5 import T5Config
@@ -71,7 +71,7 @@ def from_diffusers(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "vocabulary": whole(config, "vocab_size", 32128),
         "width": whole(config, "d_model", 512),
-        "depth": whole(config, "num_layers", 6),
+        "depth": layers(config, "num_layers", 6),
         "heads": whole(config, "num_heads", 8),
         "head_width": whole(config, "d_kv", 64),
         "hidden": whole(config, "d_ff", 2048),
@@ -92,12 +92,12 @@ def from_original(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     try:
         vocabulary, width = spots["words.weight"]
         buckets, heads = spots["positions.weight"]
-        inner, _ = spots["blocks.0.attention.q.weight"]
-        hidden, _ = spots["blocks.0.mlp.wi_0.weight"]
-    except (KeyError, ValueError):
+        depth = row(spots, "blocks.")
+        inner, _ = spots[f"blocks.{depth - 1}.attention.q.weight"]
+        hidden, _ = spots[f"blocks.{depth - 1}.mlp.wi_0.weight"]
+        sizes = {"vocabulary": vocabulary, "width": width, "depth": depth, "heads": heads, "head_width": inner // heads}
+    except (KeyError, ValueError, ZeroDivisionError):
         raise Refused("the file's T5 encoder is damaged, or not of version 1.1", "name another file", "model") from None
-    depth = 1 + max(int(n) for name in spots if name.startswith("blocks.") and (n := name.split(".")[1]).isdecimal())
-    sizes = {"vocabulary": vocabulary, "width": width, "depth": depth, "heads": heads, "head_width": inner // heads}
     return sizes | {"hidden": hidden, "buckets": buckets}
 
 

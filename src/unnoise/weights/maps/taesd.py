@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from unnoise.weights.keymap import KeyMap, Rule
-from unnoise.weights.maps._settings import one_of, whole
+from unnoise.weights.maps._settings import listed, one_of, whole
 
 if TYPE_CHECKING:
     from unnoise.networks.taesd import TAESDConfig
@@ -24,6 +24,6 @@ def from_diffusers(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     one_of(config, "act_fn", ("relu",), "relu")
     for name, only in (("encoder_block_out_channels", 64), ("decoder_block_out_channels", 64)):
-        for width in config.get(name, ()):
+        for width in listed(config, name):
             one_of({name: str(width)}, name, (str(only),), str(only))
     return {"channels": whole(config, "latent_channels", 4)}
