@@ -108,3 +108,38 @@ def test_without_a_negative_prompt_and_without_guidance(saved, model):
     config = scheduled(saved[0], *TABLED["euler"], **TABLE)
     for run in (Run(negative=""), Run(negative="", guidance=1.0)):
         alike(saved[0], model, config, sd1.USUAL.noising, run)
+
+
+def test_inpainting_without_a_picture_paints_all_of_a_grey_one(saved, tmp_path):
+    diffusers, _ = peers()
+    pipeline, _ = saved
+    kept = {name: getattr(pipeline, name) for name in ("text_encoder", "tokenizer")}
+    codec = randomised(vae(block_out_channels=(64, 64)), 1)  # a group of one channel of grey would be all rounding
+    with torch.no_grad():  # its encoder is sure of itself: theirs draws from what ours takes the mean of
+        codec.quant_conv.weight[4:], codec.quant_conv.bias[4:] = 0.0, -30.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        inpainting = diffusers.StableDiffusionInpaintPipeline(
+            **kept,
+            vae=codec,
+            unet=randomised(unet(attention_head_dim=8, in_channels=9), 3),
+            scheduler=diffusers.DDIMScheduler(**TABLE, clip_sample=False, set_alpha_to_one=False),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        inpainting.save_pretrained(tmp_path / "model")
+    white = {"image": torch.ones(1, 3, 32, 48), "mask_image": torch.ones(1, 1, 32, 48), "strength": 1.0}
+    run = Run(width=48, more=white)
+    agree(ours(tmp_path, tmp_path / "model", run), theirs(inpainting, run))
+
+
+def test_instruct_pix2pix_runs_without_a_picture(saved, tmp_path):
+    _, folder = saved
+    network = randomised(unet(attention_head_dim=8, in_channels=8), 3)
+    for part in ("vae", "text_encoder", "tokenizer", "scheduler", "model_index.json"):
+        (tmp_path / "model").mkdir(exist_ok=True)
+        (tmp_path / "model" / part).symlink_to(folder / part)
+    network.save_pretrained(tmp_path / "model" / "unet")
+    latent, _ = ours(tmp_path, tmp_path / "model", Run(width=48))
+    assert latent.shape == (4, 16, 24) and latent.isfinite().all()

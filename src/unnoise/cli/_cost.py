@@ -196,8 +196,9 @@ def flops_of(network: nn.Module, condition: Condition, call: Call, shape: tuple[
 def point_flops(sketch: Sketch, name: str, batch: int, shape: tuple[int, ...]) -> int:
     """The arithmetic of a call of a model's own network with an empty prompt."""
     model = sketch.model(name)
+    height, width = (side * model.codec.scale for side in shape[-2:])
     with torch.no_grad():
-        one = model.conditioner(model.conditioner.prepare([Wish("")]))
+        one = model.conditioner(model.conditioner.prepare([Wish("", width, height)]))
     condition = one.map(lambda v: v.expand(batch, *v.shape[1:]))
     return flops_of(cast(Stub, model.denoiser.network).held[0], condition, Call(name, batch, False), shape)
 

@@ -141,7 +141,7 @@ def _call_seconds(model: Model, clock: Clock, size: tuple[int, int, int]) -> tup
     batch, width, height = size
     codec = model.codec
     with torch.no_grad():
-        one = model.conditioner(model.conditioner.prepare([Wish("")]))
+        one = model.conditioner(model.conditioner.prepare([Wish("", width, height)]))
     denoise = model.denoiser.bind(one.map(lambda v: v.expand(batch, *v.shape[1:])))
     x = torch.randn(batch, codec.channels, height // codec.scale, width // codec.scale).to(_device(model))
     level = level_at(model.schedule, 0.5)

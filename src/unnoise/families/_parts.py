@@ -111,6 +111,15 @@ def held(found: Mapping[str, Stored], slots: Sequence[Slot], place: Place) -> di
     return made
 
 
+def looking(conditioner: Conditioner, codec: Codec, extra: int, description: Description) -> Conditioner:
+    """A conditioner for a network that sees `extra` channels beside its sample: the picture that a wish may have."""
+    from unnoise.text.beside import Beside
+
+    if not extra:
+        return conditioner
+    return Beside(conditioner, codec, extra > codec.channels, description.width)
+
+
 def _settings(stored: Stored, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:
     if stored.config is None:
         return {**maps.from_original(stored.shapes), **usual}

@@ -14,14 +14,17 @@ from unnoise.families._networks import Network, with_spare_layer
 from unnoise.families._source import Source
 from unnoise.weights.gguf_writer import Kind, write_gguf
 from unnoise.weights.keymap import KeyMap
-from unnoise.weights.lazy import Lazy, joined
+from unnoise.weights.lazy import Lazy, joined, with_again
 from unnoise.weights.lazy import cast as cast_to
-from unnoise.weights.maps import clip
+from unnoise.weights.maps import clip, t5
 from unnoise.weights.safetensors_writer import write_safetensors
 
 SPEC = "1.0.1"
 OPEN_CLIP = ".model."
 """How a prefix ends behind which text encoders have OpenCLIP's names."""
+
+WORDS = ("encoder.embed_tokens.weight", "shared.weight")
+"""T5's vectors of words, which published files hold twice; some readers look for the one, some for the other."""
 
 
 def write_single(
@@ -68,7 +71,8 @@ def _named(network: Network, layout: Layout, alone: bool) -> Lazy:
     prefix = "" if alone else layout.renamed.get(slot.name, slot.prefixes[0])
     if layout.spare and slot.kind == "clip" and network.stored.config is not None:
         network = with_spare_layer(network)
-    return network.named(_names(network, prefix).inside(prefix))
+    named = network.named(_names(network, prefix).inside(prefix))
+    return named.through(partial(with_again, {prefix + WORDS[0]: prefix + WORDS[1]})) if network.maps is t5 else named
 
 
 def _names(network: Network, prefix: str) -> KeyMap:

@@ -46,7 +46,7 @@ def _usual(source: Source) -> Usual:
 
 
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
-    from unnoise.families._parts import Parts, joined
+    from unnoise.families._parts import Parts, joined, looking
     from unnoise.networks.autoencoder_kl import AutoencoderKL
     from unnoise.networks.clip_text import CLIPText
     from unnoise.networks.ldm_unet import LDMUNet
@@ -59,6 +59,7 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
     encoder = parts.network(TEXT.name, clip, CLIPText, {"projection": 0})
     conditioner = CLIPConditioner(CLIP(encoder, words), LDMUNet.Condition)
+    conditioner = looking(conditioner, codec, network.config.extra, description)
     return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
 
 

@@ -61,7 +61,7 @@ def _predicts(source: Source, usual: Usual) -> str:
 
 
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
-    from unnoise.families._parts import Parts, joined
+    from unnoise.families._parts import Parts, joined, looking
     from unnoise.networks.autoencoder_kl import AutoencoderKL
     from unnoise.networks.clip_text import CLIPText
     from unnoise.networks.ldm_unet import LDMUNet
@@ -75,6 +75,7 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     encoder = parts.network(TEXT.name, clip, CLIPText, {"projection": 0, "activation": "gelu"})
     whole = parts.found[TEXT.name].config is None  # diffusers' folders do without the last layer, which is never used
     conditioner = CLIPConditioner(CLIP(encoder, words), LDMUNet.Condition, skip=int(whole))
+    conditioner = looking(conditioner, codec, network.config.extra, description)
     return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
 
 

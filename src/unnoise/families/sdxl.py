@@ -73,7 +73,7 @@ def _usual(source: Source) -> Usual:
 
 
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
-    from unnoise.families._parts import Parts, joined
+    from unnoise.families._parts import Parts, joined, looking
     from unnoise.networks.autoencoder_kl import AutoencoderKL
     from unnoise.networks.clip_text import CLIPText
     from unnoise.networks.ldm_unet import LDMUNet
@@ -92,6 +92,7 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
         LDMUNet.Condition,
         _told(source, network.config.pooled - second.config.projection, first is None),
     )
+    conditioner = looking(conditioner, codec, network.config.extra, description)
     return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
 
 
