@@ -1,6 +1,7 @@
 """Carry a model into another layout: a single file, a folder as diffusers has it, or GGUF; exact, but for --dtype."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from unnoise.catalogue import find, recognise
@@ -11,6 +12,7 @@ from unnoise.cli._shelf import read_as
 from unnoise.cli._show import note, say, say_json
 from unnoise.families._converted import convert, target_of
 from unnoise.families._folder import read_source
+from unnoise.weights.shelves import is_model_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise convert")
     path = user_path(asked.out, "OUT")
     how = read_as(Machine(part=asked.part, family=asked.family, ignore_keys=asked.ignore_keys))
-    source = read_source(find(asked.model), how)
+    source = read_source(_there(asked.model), how)
     description = recognise(source).describe(source)
     target = target_of(path, asked.to or "", description.family == "native")
     done = convert(source, description, path, target, asked.dtype or "")
@@ -63,3 +65,9 @@ def command(args: list[str]) -> int:
     else:
         say(str(path))
     return 0
+
+
+def _there(name: str) -> Path:
+    """The model's file or folder: what lies under that name here, and else what is called so elsewhere."""
+    path = user_path(name, "MODEL")
+    return path if path.is_file() or is_model_folder(path) else find(name)

@@ -87,6 +87,15 @@ def with_zeros(like: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Made:
     return Made({**_getters(tensors), **zeros})
 
 
+def with_again(also: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Made:
+    """The tensors, some of them a second time.
+
+    Args:
+        also: the other name of each, and its own.
+    """
+    return Made({**_getters(tensors), **{name: partial(getitem, tensors, own) for name, own in also.items()}})
+
+
 def with_identity(name: str, like: str, tensors: Mapping[str, Tensor]) -> Made:
     """The tensors, and a square matrix that changes nothing, as wide as the vector `like` is long."""
     return Made({**_getters(tensors), name: partial(_identity, tensors, like)})
