@@ -39,7 +39,17 @@ def fox(unnoise, folder):
     """`unnoise generate "a red fox"` with more options; the picture's record."""
 
     def run(*args, out="fox.png"):
-        ended = unnoise("generate", "a red fox", "--seed", 7, "--steps", 3, "--model", "tiny", "--out", out, *args)
+        ended = unnoise(
+            "generate",
+            "a red fox",
+            "--seed",
+            7,
+            "--model",
+            "tiny",
+            "--out",
+            out,
+            *(args if "--steps" in args else ("--steps", 3, *args)),
+        )
         assert ended.code == 0, ended.err
         return read_record(folder / out)
 
@@ -97,6 +107,17 @@ def test_another_picture_like_it_has_the_adapter_too(unnoise, fox, style, folder
     assert ended.code == 0, ended.err
     again = read_record(folder / "again.png")
     assert again.pixels == first.pixels and again.request["lora"] == ["style:0.8"]
+
+
+def test_a_picture_is_refined_with_an_adapter_that_has_moved(unnoise, fox, style, folder):
+    fox("--lora", "style.safetensors:0.8", "--steps", 4)
+    shelf = folder.parent / "home" / "adapters"
+    shelf.mkdir(parents=True)
+    style.rename(shelf / "moved.safetensors")
+    ended = unnoise("generate", "--refine", "fox.png", "--steps", 6, "--out", "fine.png")
+    assert ended.code == 0, ended.err
+    assert read_record(folder / "fine.png").request["lora"] == ["moved:0.8"]
+    assert unnoise("replay", "fine.png").code == 0
 
 
 def test_a_strangers_record_opens_no_file_by_its_path(unnoise, fox, style, folder):

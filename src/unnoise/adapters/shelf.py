@@ -77,6 +77,10 @@ class Adapters:
     embedding: "Mapping[str, str | PathLike[str]]" = field(default_factory=dict[str, "str | PathLike[str]"])
     _kept: dict[tuple[Role, str], Any] = field(default_factory=dict[tuple[Role, str], Any], init=False, repr=False)
 
+    def beside(self, other: "Adapters") -> "Adapters":
+        """Both: where one name is of two files, the file is this one's."""
+        return Adapters({**other.lora, **self.lora}, {**other.embedding, **self.embedding})
+
     def adapter(self, name: str) -> "Adapter":
         """A LoRA or its like, read."""
         from unnoise.adapters.lora import read

@@ -47,10 +47,12 @@ def _located(record: Record, names: set[str], role: Role, given: Sequence[Path])
 
 
 def _one(files: Mapping[str, str], name: str, role: Role, here: Mapping[str, Path]) -> Path:
-    """The file of one: with the hash that the record has for its name; failing that, one of its name."""
+    """The file of one: with the hash that the record has for its name, or the only one here of all its hashes (a
+    file that was renamed on the way); failing that, one of its name."""
     digests = [d for file, d in files.items() if PurePath(file).stem == name or file.startswith(f"{name}/")]
-    if found := next((here[d] for d in digests if d in here), None):
-        return found
+    mine = [here[digest] for digest in digests or files.values() if digest in here]
+    if mine and (digests or len(set(mine)) == 1):
+        return mine[0]
     try:
         if not is_path(name):  # a stranger's record must not name any file of this machine
             return find(name, role)

@@ -3,6 +3,7 @@
 from dataclasses import field, make_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from unnoise.cli._adapters import known
 from unnoise.cli._make import Way, make, named
 from unnoise.cli._options import Machine, Output, Pause
 from unnoise.cli._parse import parse
@@ -84,6 +85,7 @@ def _half_way(draft: "Record", task: "Generate", shelf: "Shelf") -> "tuple[Pause
     from unnoise.tasks._trail import parting
 
     drawn = replace(draft, model=task.model)
+    shelf.adapters = shelf.adapters.beside(known(draft))
     start = halted(drawn, shelf, step)
     parted = parting(draft.trail[:step], start.record.trail) if draft.trail else None
     notes = [f"the draft's own way could not be repeated exactly: it parts at step {parted.step}"] if parted else []
