@@ -45,11 +45,20 @@ def _read(descriptor: int, first: int, count: int) -> Tensor:
     found = torch.empty(count, dtype=torch.uint8)
     view, at = memoryview(cast(Any, found.numpy())), 0
     while at < count:
-        got = os.preadv(descriptor, [view[at:]], first + at)
+        got = _read_into(descriptor, view[at:], first + at)
         if not got:
             raise OSError(0, "the file has been changed meanwhile")
         at += got
     return found
+
+
+def _read_into(descriptor: int, view: memoryview, first: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [view], first)
+    os.lseek(descriptor, first, os.SEEK_SET)  # Windows
+    data = os.read(descriptor, len(view))
+    view[: len(data)] = data
+    return len(data)
 
 
 def _calls() -> Any:
