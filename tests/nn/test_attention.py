@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from building import drawn, stirred
 from unnoise.nn import attention
 from unnoise.nn.attention import ROWS, Attention, attend, attend_by_rows, modulate
+from unnoise.nn.native import HALVES
 from unnoise.nn.rope import grid_angles
 
 
@@ -131,7 +132,7 @@ def test_to_the_compiler_it_is_one_operation():
 @torch.no_grad()
 def test_it_goes_row_by_row_where_the_machine_multiplies_bfloat16_and_the_sequence_is_long(monkeypatch, can):
     taken = []
-    monkeypatch.setattr(attention, "native", lambda _, dtype: dtype if can else torch.float32)
+    monkeypatch.setitem(HALVES, torch.bfloat16, torch.bfloat16 if can else torch.float32)
     monkeypatch.setattr(attention, "attend_by_rows", lambda *args: taken.append(args) or args[0])
     for dtype in (torch.float32, torch.bfloat16):
         for n, m, masked in ((ROWS, ROWS, False), (ROWS, ROWS, True), (ROWS - 1, ROWS, False), (ROWS, 77, False)):

@@ -1,10 +1,12 @@
 """Layers that follow the type they are given, and the choice of that type."""
 
+import threading
+
 import pytest
 import torch
 
 from building import drawn, stirred
-from unnoise.nn.native import Conv2d, LayerNorm, Linear, native
+from unnoise.nn.native import HALVES, Conv2d, LayerNorm, Linear, lent, multiplied, native
 
 LAYERS = {
     "linear": (lambda: Linear(8, 6), lambda: torch.nn.Linear(8, 6), (2, 3, 8)),
@@ -41,9 +43,26 @@ def test_gradient_reaches_their_parameters(ours, theirs, shape):
 def test_half_precision_is_computed_in_where_the_machine_can(monkeypatch, dtype):
     kind = "bf16" if dtype == torch.bfloat16 else "fp16"
     for can in (True, False):
-        native.cache_clear()
         monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{kind}_supported", lambda can=can: can)
-        known = can and torch.backends.mkldnn.is_available()
-        assert native("cpu", dtype) == (dtype if known else torch.float32)
-    native.cache_clear()
-    assert native("cuda", dtype) == dtype and native("cpu", torch.float32) == torch.float32
+        assert multiplied(dtype) == (can and torch.backends.mkldnn.is_available())
+    for computed in (dtype, torch.float32):
+        monkeypatch.setitem(HALVES, dtype, computed)
+        assert native("cpu", dtype) == computed and native("cuda", dtype) == dtype
+    assert native("cpu", torch.float32) == torch.float32
+
+
+@torch.no_grad()
+def test_a_weight_is_lent_for_one_product_in_one_place_of_a_thread():
+    small, large = (torch.nn.Parameter(drawn(n, 3).bfloat16()) for n in (2, 5))
+    first = lent(large, torch.float32)
+    assert first.dtype == torch.float32 and torch.equal(first, large.float())
+    second = lent(small, torch.float32)
+    assert second.data_ptr() == first.data_ptr() and torch.equal(second, small.float())
+    other: list[int] = []
+    thread = threading.Thread(target=lambda: other.append(lent(small, torch.float32).data_ptr()))
+    thread.start()
+    thread.join()
+    assert other != [first.data_ptr()]
+    assert lent(small, torch.bfloat16) is small
+    with torch.enable_grad():
+        assert lent(small, torch.float32).data_ptr() != first.data_ptr()

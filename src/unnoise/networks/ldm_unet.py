@@ -18,6 +18,7 @@ from unnoise.core.error import Refused
 from unnoise.nn.attention import attend
 from unnoise.nn.conv import channels_last
 from unnoise.nn.embed import sinusoidal
+from unnoise.nn.gated import GatedMLP
 from unnoise.nn.native import Conv2d, LayerNorm, Linear, native
 from unnoise.nn.norm import GroupNorm
 from unnoise.nn.view import replaced
@@ -311,7 +312,7 @@ class Block(nn.Module):
         self.norm1, self.norm2, self.norm3 = (LayerNorm(width) for _ in range(3))
         self.attn1 = Attention(width, heads, width)
         self.attn2 = Attention(width, heads, context)
-        self.ff = FeedForward(width)
+        self.ff = GatedMLP(width)
 
     def forward(self, x: Tensor, context: Context, apart: bool) -> Tensor:
         """(B, N, C) -> (B, N, C); `apart` lets every token see itself alone, and the text"""
@@ -342,29 +343,6 @@ class Attention(nn.Module):
     def apart(self, x: Tensor) -> Tensor:
         """What comes out where every token sees itself alone: (B, N, width) -> (B, N, width)"""
         return self.to_out[0](self.to_v(x))
-
-
-class FeedForward(nn.Module):
-    """Linear, half of it gated by the other half's GELU (Shazeer 2020), and linear."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.net = nn.ModuleList([Gated(width, 4 * width), nn.Identity(), Linear(4 * width, width)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net[2](self.net[0](x))
-
-
-class Gated(nn.Module):
-    """(B, N, before) -> (B, N, after)"""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.proj = Linear(before, 2 * after)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden, gate = self.proj(x).chunk(2, -1)
-        return hidden * nn.functional.gelu(gate)
 
 
 class Skip(nn.Module):

@@ -8,21 +8,27 @@ So a layer's weights may also stay where they are stored: mapped from their file
 the CPU beside a small accelerator. Each is brought over when its layer's turn comes, and dropped behind it.
 """
 
-from functools import lru_cache
+import threading
 
 import torch
 from torch import Tensor, nn
 
 
-@lru_cache
+def multiplied(dtype: torch.dtype) -> bool:
+    """Whether this machine's CPU multiplies a half-precision type at more than float32's pace."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    ops = torch.ops.mkldnn
+    return bool(ops._is_mkldnn_bf16_supported() if dtype == torch.bfloat16 else ops._is_mkldnn_fp16_supported())
+
+
+HALVES = {dtype: dtype if multiplied(dtype) else torch.float32 for dtype in (torch.bfloat16, torch.float16)}
+"""What this machine's CPU computes in where weights are of these types."""
+
+
 def native(device: str, dtype: torch.dtype) -> torch.dtype:
     """What to compute in where weights of this type lie on this type of device."""
-    if device != "cpu" or dtype not in (torch.bfloat16, torch.float16):
-        return dtype
-    known = torch.backends.mkldnn.is_available()
-    ops = torch.ops.mkldnn
-    has = ops._is_mkldnn_bf16_supported if dtype == torch.bfloat16 else ops._is_mkldnn_fp16_supported
-    return dtype if known and has() else torch.float32
+    return HALVES.get(dtype, dtype) if device == "cpu" else dtype
 
 
 class Linear(nn.Linear):
@@ -60,6 +66,25 @@ class Embedding(nn.Embedding):
 
     def forward(self, input: Tensor) -> Tensor:
         return nn.functional.embedding(input.to(self.weight.device), self.weight)
+
+
+def lent(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """A weight in another type, for one product: the next weight lies in the same place.
+
+    Fresh memory would be handed out by the system page by page, which takes longer than the cast.
+    """
+    remembered = torch.is_grad_enabled() or torch.compiler.is_compiling() or type(weight) is not nn.Parameter
+    if weight.dtype == dtype or weight.device.type != "cpu" or remembered:
+        return weight.to(dtype)
+    room: Tensor | None = getattr(_ROOM, str(dtype), None)
+    if room is None or len(room) < weight.numel():
+        room = torch.empty(weight.numel(), dtype=dtype)
+        setattr(_ROOM, str(dtype), room)
+    return room[: weight.numel()].view(weight.shape).copy_(weight)
+
+
+_ROOM = threading.local()
+"""The place of each thread, by type: as large as the largest weight it has seen."""
 
 
 def _as(bias: Tensor | None, like: Tensor) -> Tensor | None:
