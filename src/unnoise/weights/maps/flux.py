@@ -148,12 +148,10 @@ def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
     if (fields["ratio"], fields["patch"], fields["period"]) != (RATIO, PATCH, PERIOD):
         what = "diffusers cannot state a Flux with other patches, waves or MLPs than the published"
         raise Refused(what, "convert to the original layout", "out")
-    packed = fields["channels"] * PATCH**2
     return {
         "_class_name": "FluxTransformer2DModel",
         "patch_size": 1,
-        "in_channels": packed,
-        "out_channels": packed,
+        "in_channels": fields["channels"] * PATCH**2,
         "num_layers": fields["depth"],
         "num_single_layers": fields["singles"],
         "num_attention_heads": fields["heads"],

@@ -156,6 +156,7 @@ def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     depths, middle = fields["depths"], fields["middle"]
     attends = [depth > 0 for depth in depths]
+    plain = middle if {*depths} <= {0, middle} else 1  # said of levels without any
     if not middle or (attends[-1] and depths[-1] != middle):  # the middle's depth is the last level's there
         what = f"a U-Net with {middle} transformers in its middle and {depths[-1]} on its last level"
         raise Refused(f"diffusers cannot state {what}", "convert to the original layout", "out")
@@ -172,7 +173,7 @@ def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
         "up_block_types": up,
         "block_out_channels": list(fields["widths"]),
         "layers_per_block": fields["blocks"],
-        "transformer_layers_per_block": [depth or middle for depth in depths],
+        "transformer_layers_per_block": [*(depth or plain for depth in depths[:-1]), middle],
         "attention_head_dim": list(fields["heads"]),
         "cross_attention_dim": fields["context"],
         "use_linear_projection": fields["linear"],
