@@ -196,6 +196,15 @@ def test_an_adapter_of_nothing_is_refused(small, tmp_path):
     assert not torch.equal(output(attach(small, [(read(write(tmp_path, partly)), FULL)])), output(small))
 
 
+def test_numbers_beyond_the_weights_type_are_refused(tmp_path):
+    low = model()
+    low.denoiser.network.half()
+    huge = {k: v * 1e7 for k, v in pair(f"unet.{TO_Q}", 32, 32).items()}
+    for put in (attach, fuse):
+        with pytest.raises(Refused, match="too large for float16"):
+            put(low, [(read(write(tmp_path, huge)), FULL)])
+
+
 def test_a_bias_where_there_was_none(small, tmp_path):
     made = attach(small, [(read(write(tmp_path, {f"unet.{TO_Q}.diff_b": torch.ones(32)})), FULL)])
     layer, x = small.denoiser.network.get_submodule(TO_Q), torch.randn(3, 32)

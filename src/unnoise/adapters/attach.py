@@ -24,6 +24,7 @@ from unnoise.core.error import Refused
 from unnoise.core.model import Model
 from unnoise.nn.view import replaced
 from unnoise.weights.keymap import Spot, given, some, taken
+from unnoise.weights.place import finite
 
 Asked = Sequence[tuple[Adapter, Strength]]
 
@@ -166,7 +167,7 @@ def fused(layer: nn.Module, touched: Sequence[Touch]) -> nn.Module:
         if not old.is_floating_point():
             raise Refused("an adapter cannot be fused into weights of whole numbers", "load them unquantised", "lora")
         new = old.float() + sum(t.delta(old) for t in touched if t.tensor == name)
-        setattr(made, name, nn.Parameter(new.to(old.dtype), requires_grad=False))
+        setattr(made, name, nn.Parameter(_sound(new.to(old.dtype)), requires_grad=False))
     return made
 
 
@@ -219,7 +220,20 @@ def _factors(layer: nn.Module, thin: Sequence[Touch]) -> tuple[Tensor, Tensor]:
         downs.append(down.reshape(-1, *weight.shape[1:]))
         ups.append(whole)
     kind = weight.dtype if weight.is_floating_point() else torch.float32
-    return torch.cat(downs).to(weight.device, kind), torch.cat(ups, 1).to(weight.device, kind)
+    down, up = torch.cat(downs), torch.cat(ups, 1)
+    return _sound(down.to(weight.device, kind)), _sound(up.to(weight.device, kind))
+
+
+def _sound(made: Tensor) -> Tensor:
+    """A tensor without numbers beyond its type's range.
+
+    Raises:
+        Refused: it has some.
+    """
+    if not finite(made):
+        what = f"an adapter makes numbers too large for {str(made.dtype).removeprefix('torch.')}"
+        raise Refused(what, "give it less weight; or its file is damaged", "lora")
+    return made
 
 
 def _rows(spot: Spot, length: int) -> slice | None:
