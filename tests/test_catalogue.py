@@ -27,6 +27,17 @@ def test_a_model_is_found_by_name_and_by_path(home, tiny_model):
     assert unnoise.describe("mine").name == "mine" and unnoise.describe(str(tiny_model)).name == "tiny"
 
 
+def test_a_folder_is_found_by_name_and_by_path(home, monkeypatch):
+    from families.strangers import folder
+
+    folder(home / "models" / "folder")
+    assert "folder" in set(catalogue.models()) and catalogue.find("folder") == home / "models" / "folder"
+    monkeypatch.chdir(home / "models")
+    for word in ("./folder", str(home / "models" / "folder")):
+        assert catalogue.find(str(catalogue.find(word))).samefile(home / "models" / "folder")
+    assert unnoise.describe("./folder").name == "folder"
+
+
 def test_a_person_s_own_model_comes_before_the_shipped_one(home, monkeypatch):
     monkeypatch.setattr(shelves, "shelves", lambda: (home / "models", home))
     (home / "mine.safetensors").touch()

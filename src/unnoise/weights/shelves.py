@@ -44,7 +44,7 @@ def find(name: str, role: str = "") -> Path:
         if not _is_there(path):
             what = f"there is no model file {name[:200]}"
             raise Refused(what, "check the path, or see 'unnoise list models'", "model")
-        return path
+        return path if is_path(str(path)) else path.absolute()  # "./name" must not become a name
     for shelf in shelves():
         for path in (shelf / name, *(shelf / f"{name}{suffix}" for suffix in SUFFIXES)):
             if name not in ("", ".", "..") and _is_there(path):
