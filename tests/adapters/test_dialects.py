@@ -49,8 +49,8 @@ NAMES = {
         "dotted",
         "down",
     ),
-    "double_blocks.3.processor.qkv_lora1.down.weight": ("network", "double_blocks.3.img_attn.qkv", "dotted", "down"),
-    "double_blocks.3.processor.proj_lora2.up.weight": ("network", "double_blocks.3.txt_attn.proj", "dotted", "up"),
+    "double_blocks.3.processor.qkv_lora1.down.weight": ("network", "double_blocks.3.qkv_lora1", "dotted", "down"),
+    "double_blocks.3.processor.proj_lora2.up.weight": ("network", "double_blocks.3.proj_lora2", "dotted", "up"),
     "transformer.transformer_blocks.0.ff.net.2.hada_w1_a": (
         "network",
         "transformer_blocks.0.ff.net.2",

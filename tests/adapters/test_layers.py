@@ -37,6 +37,13 @@ def test_rows_of_fused_layers():
     assert part.spot("encoder.layers.1.self_attn.q_proj", "dotted") == Spot(ours, (0, 1, 3))
 
 
+def test_xlabs_layers_of_flux():
+    part = meta("flux")
+    assert part.spot("double_blocks.3.proj_lora2", "dotted") == Spot("double_blocks.3.txt_attn.proj")
+    assert part.spot("single_blocks.3.qkv_lora", "dotted") == Spot("single_blocks.3.linear1", (0, 3, 7))
+    assert part.spot("single_blocks.3.proj_lora", "dotted") == Spot("single_blocks.3.linear2")
+
+
 def test_numbered_layers_follow_the_walk_of_the_first_package(shared):
     """The shapes of a real file are those of the layers that its numbers stand for."""
     from unnoise.weights.header import read_header

@@ -78,11 +78,7 @@ SUFFIXES: tuple[tuple[str, str], ...] = (
 
 UNBUILT = ("OFT", "GLoRA", "an embedding's LoRA")
 
-_RENAMED: tuple[tuple[str, str], ...] = (
-    (r"\.processor\.", "."),
-    (r"^(double_blocks\.\d+\.)(qkv|proj)_lora1$", r"\1img_attn.\2"),
-    (r"^(double_blocks\.\d+\.)(qkv|proj)_lora2$", r"\1txt_attn.\2"),
-)
+_RENAMED: tuple[tuple[str, str], ...] = ((r"\.processor\.", "."),)
 _RENAMED_NETWORK: tuple[tuple[str, str], ...] = (
     (r"\.to_([qkv])_lora$", r".to_\1"),
     (r"\.to_out_lora$", ".to_out.0"),
@@ -92,7 +88,7 @@ _RENAMED_TEXT: tuple[tuple[str, str], ...] = (
     (r"\.to_([qkv])_lora$", r".\1_proj"),
     (r"\.to_out_lora$", ".out_proj"),
 )
-"""Layers that attention processors and XLabs name after themselves, by the name of the layer they stand beside."""
+"""Layers that attention processors name after themselves, by the name of the layer that they stand beside."""
 
 _PREFIXES: Sequence[tuple[re.Pattern[str], str, Spelling]] = [(re.compile(p), part, how) for p, part, how in PREFIXES]
 _SUFFIXES = tuple((re.compile(f"(?:{pattern})$"), slot) for pattern, slot in SUFFIXES)

@@ -15,14 +15,30 @@ from torch import Tensor, nn
 
 from unnoise.adapters.dialects import NETWORK, TEXTS, Spelling
 from unnoise.core.model import Model
-from unnoise.weights.keymap import KeyMap, Spot
+from unnoise.weights.keymap import KeyMap, Rule, Spot
 from unnoise.weights.maps import clip, flux, ldm_unet, mmdit, t5
+
+
+def _xlabs(config: Any) -> KeyMap:
+    """What XLabs call the layers of Flux that their adapters stand beside, `processor.` left out."""
+    double, single = "double_blocks.{}.", "single_blocks.{}."
+    streams = {"1": "img_attn", "2": "txt_attn"}
+    rules = [
+        Rule(f"{double}{layer}_lora{k}", f"{double}{stream}.{layer}")
+        for k, stream in streams.items()
+        for layer in ("qkv", "proj")
+    ]
+    rows = (0, 3, 3 + config.ratio)
+    return KeyMap(
+        (*rules, Rule(f"{single}qkv_lora", f"{single}linear1", rows), Rule(f"{single}proj_lora", f"{single}linear2"))
+    )
+
 
 Namings = Callable[[Any], Sequence[KeyMap]]
 
 NAMINGS: Mapping[str, Namings] = {
     "clip_text": lambda config: (clip.diffusers(config), clip.original(config, "open_clip")),
-    "flux": lambda config: (flux.diffusers(config), flux.original(config)),
+    "flux": lambda config: (flux.diffusers(config), flux.original(config), _xlabs(config)),
     "ldm_unet": lambda config: (ldm_unet.diffusers(config), ldm_unet.original(config)),
     "mmdit": lambda config: (mmdit.diffusers(config), mmdit.original(config)),
     "t5": lambda config: (t5.diffusers(config),),
