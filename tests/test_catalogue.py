@@ -35,7 +35,9 @@ def test_a_folder_is_found_by_name_and_by_path(home, monkeypatch):
     monkeypatch.chdir(home / "models")
     for word in ("./folder", str(home / "models" / "folder")):
         assert catalogue.find(str(catalogue.find(word))).samefile(home / "models" / "folder")
-    assert unnoise.describe("./folder").name == "folder"
+    found = unnoise.describe("./folder")
+    assert found.name == "folder" and catalogue.holding([*found.files.values(), "0" * 64]) == "folder"
+    assert catalogue.holding(list(found.files.values())[:1], "folder") is None
 
 
 def test_a_person_s_own_model_comes_before_the_shipped_one(home, monkeypatch):

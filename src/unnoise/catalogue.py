@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.adapters.shelf import Adapters
@@ -45,11 +46,19 @@ def holding(digests: Iterable[str], name: str = "") -> str | None:
     wanted = set(digests)
     for each in dict.fromkeys([name, *models()] if name and not is_path(name) else models()):
         try:
-            if sha256(find(each)) in wanted:
+            if _held_in(find(each), wanted):
                 return each
         except (Refused, OSError):
             continue
     return None
+
+
+def _held_in(path: Path, digests: set[str]) -> bool:
+    """Whether a model's file is one of these; of a folder, whether all that it holds are."""
+    if not path.is_dir():
+        return sha256(path) in digests
+    own = set(describe(str(path)).files.values())
+    return bool(own) and own <= digests
 
 
 def recognise(source: Source) -> Family:
