@@ -3,6 +3,7 @@
 import gzip
 import json
 import warnings
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,24 +43,21 @@ def saved(folder: Path, dtype: torch.dtype) -> Path:
     if (folder / "model_index.json").is_file():
         return folder
     warnings.simplefilter("ignore")  # diffusers' imports warn of optional packages
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
+    diffusers, transformers = (import_module(name) for name in ("diffusers", "transformers"))
     four = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
     with torch.device("meta"):
-        unet = UNet2DConditionModel(cross_attention_dim=768)
-        vae = AutoencoderKL(**four, block_out_channels=(128, 256, 512, 512), layers_per_block=2)
-        text = CLIPTextModel(CLIPTextConfig(hidden_size=768, num_attention_heads=12, intermediate_size=3072))
+        unet = diffusers.UNet2DConditionModel(cross_attention_dim=768)
+        vae = diffusers.AutoencoderKL(**four, block_out_channels=(128, 256, 512, 512), layers_per_block=2)
+        sizes = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+        text = transformers.CLIPTextModel(transformers.CLIPTextConfig(**sizes))
     for name, network, file in (
         ("unet", unet, "diffusion_pytorch_model"),
         ("vae", vae, "diffusion_pytorch_model"),
         ("text_encoder", text, "model"),
     ):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        _table(
-            folder / name / "config.json",
-            json.loads(network.config.to_json_string()) if name[0] == "t" else {**network.config},
-        )
+        config = network.config.to_json_string() if name == "text_encoder" else network.to_json_string()
+        _table(folder / name / "config.json", json.loads(config) | {"architectures": [type(network).__name__]})
         save_file(_random(network, dtype), folder / name / f"{file}.safetensors", {"format": "pt"})
     _table(_in(folder / "scheduler") / "scheduler_config.json", SCHEDULER)
     _tokenizer(_in(folder / "tokenizer"))

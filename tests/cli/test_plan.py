@@ -8,6 +8,7 @@ from PIL import Image, PngImagePlugin
 from cli.conftest import files
 from cli.test_rates import MEASURED
 from unnoise.cli import _rates
+from unnoise.cli import plan as plan_command
 from unnoise.media.embed import read_record
 
 
@@ -34,7 +35,7 @@ def test_what_is_told(plan, folder):
     assert (found["sampler"], found["guidance"], found["steps"]) == ("heun", "classifier_free:scale=2", 3)
     assert (found["pictures"], found["width"], found["height"]) == (2, 32, 16)
     assert (found["calls"], found["evaluations"], found["counted"]) == (10, 20, "exactly")
-    assert found["flops"] > 0 and found["seconds"] > 0 and found["peak_bytes"] >= MEASURED["base"]
+    assert found["flops"] > 0 and found["seconds"] > 0 and found["peak_bytes"] > 2**27
     assert [level[0] for level in found["levels"]] == pytest.approx([1, 2 / 3, 1 / 3, 0])
     assert files(folder) == []
 
@@ -64,6 +65,23 @@ def test_a_sampler_that_decides_is_an_estimate(plan):
     found = facts(plan, "x", "--sampler", "dpm_adaptive")
     assert found["steps"] is None and found["counted"].startswith("about")
     assert "about" in plan("x", "--sampler", "dpm_adaptive").out
+
+
+def test_a_heavy_model_is_not_measured_unless_asked(unnoise, tiny_model, monkeypatch):
+    seen = []
+    monkeypatch.setattr(_rates, "measure", lambda *_, **__: seen.append(1) or MEASURED)
+    monkeypatch.setattr(plan_command, "HEAVY", 1000)
+    words = ("plan", "generate", "x", "--steps", 2, "--model", tiny_model)
+    found = json.loads(unnoise(*words, "--json").out)
+    assert not seen and found["seconds"] > 0 and (found["measured"], found["start_seconds"]) == (None, None)
+    assert "--measure runs the model" in unnoise(*words).out
+    assert json.loads(unnoise(*words, "--measure", "--json").out)["measured"] and seen
+
+
+def test_memory_grows_with_the_picture_and_weights_are_told(plan):
+    small, large = (facts(plan, "x", "--width", side)["memory"] for side in (16, 64))
+    assert small["weights"] == large["weights"] >= 0
+    assert large["step"] > small["step"] > 0
 
 
 def test_refusals(plan, unnoise):

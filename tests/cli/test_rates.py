@@ -6,18 +6,17 @@ import time
 import pytest
 
 from unnoise.cli import _rates
-from unnoise.cli._rates import Rates, call_seconds, rates
+from unnoise.cli._rates import call_seconds, rates
 from unnoise.core.error import Refused
 
 MEASURED = {
     "start": 2.0,
     "bind": 0.01,
     "decode": 1e-9,
-    "base": 1000,
     "threads": 1,
     "points": [
-        {"batch": 1, "width": 16, "height": 16, "seconds": 0.1, "peak": 1100},
-        {"batch": 2, "width": 16, "height": 16, "seconds": 0.2, "peak": 1300},
+        {"batch": 1, "width": 16, "height": 16, "seconds": 0.1},
+        {"batch": 2, "width": 16, "height": 16, "seconds": 0.2},
     ],
 }
 
@@ -41,7 +40,7 @@ def ask(folder, digest="a", device="cpu", again=False):
 
 def test_a_measurement_is_kept(asked, folder):
     first = ask(folder)
-    assert (first.start, first.base, first.points[1]) == (2.0, 1000, (2, 16, 16, 0.2, 1300))
+    assert (first.start, first.points[1]) == (2.0, (2, 16, 16, 0.2))
     assert ask(folder) == first and len(asked) == 1
     ask(folder, digest="b")
     ask(folder, device="cuda")
@@ -60,7 +59,7 @@ def test_it_is_made_again_when_asked_stale_or_damaged(asked, folder):
         {"at": time.time() + 1e6},
         {"points": []},
         {"points": [{"batch": 1}]},
-        {"base": "much"},
+        {"bind": "much"},
         {"start": None},
     ):
         cache.write_text(json.dumps({key: {**entry, **damage} for key in kept}))
@@ -91,8 +90,3 @@ def test_between_and_beyond_measured_calls():
     assert call_seconds(points, 60.0) == pytest.approx(7.0)
     assert 0 < call_seconds(points, 2.5) < 1.0
     assert call_seconds(points[:1], 30.0) == pytest.approx(3.0)
-
-
-def test_memory_starts_at_what_any_run_takes():
-    found = Rates("", 0.0, 0.0, 0.0, 0.0, 1200, ((1, 10, 10, 0.1, 1100), (2, 10, 10, 0.2, 1300)))
-    assert [found.peak(pixels) for pixels in (1, 100, 200, 300)] == [1200, 1200, 1300, 1500]

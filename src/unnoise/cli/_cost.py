@@ -203,6 +203,15 @@ def point_flops(sketch: Sketch, name: str, batch: int, shape: tuple[int, ...]) -
     return flops_of(cast(Stub, model.denoiser.network).held[0], condition, Call(name, batch, False), shape)
 
 
+def decode_flops(sketch: Sketch, name: str, shape: tuple[int, ...]) -> int:
+    """The arithmetic of decoding one sample."""
+    codec = sketch.model(name).codec
+    x = torch.empty(1, *shape, device=META, dtype=getattr(torch, sketch.dtype))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        codec.decode(x)
+    return counter.get_total_flops()
+
+
 def _calls(plan: Plan, model: Model, sketch: Sketch, trajectory: Trajectory, pictures: int) -> Counter[Call]:
     sketch.calls.counted.clear()
     seeds = Seeds(plan.seeds[:pictures])

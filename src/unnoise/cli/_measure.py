@@ -1,4 +1,4 @@
-"""Measures a model on this machine, in a process of its own, so that its memory is what a run's would be.
+"""Measures a model on this machine, in a process of its own, as a run is.
 
     python -m unnoise.cli._measure MODEL DEVICE DTYPE STARTED wall|cpu READING
 
@@ -62,7 +62,6 @@ def main() -> None:
     ready = time.time() - float(started)
     with tempfile.TemporaryDirectory() as folder:
         _run_once(shelf, model, Path(folder) / "x.png")
-    base = peak(device)
     clock = Clock(device, time.perf_counter if which == "wall" else time.process_time)
     bound, decoded = _bind_seconds(shelf, model, clock), _decode_seconds(model, clock)
     points, spent = list[dict[str, Any]](), 0.0
@@ -71,24 +70,9 @@ def main() -> None:
             break
         seconds, took = _call_seconds(model, clock, (batch, width, height))
         spent += took
-        points.append({"batch": batch, "width": width, "height": height, "seconds": seconds, "peak": peak(device)})
-    found = {"start": ready, "bind": bound, "decode": decoded, "base": base, "points": points}
+        points.append({"batch": batch, "width": width, "height": height, "seconds": seconds})
+    found = {"start": ready, "bind": bound, "decode": decoded, "points": points}
     print(json.dumps(found | {"threads": torch.get_num_threads()}))
-
-
-def peak(device: str) -> int:
-    """The most memory that was used so far, in bytes: the device's own, or this process's."""
-    import torch
-
-    if device == "cuda":
-        return int(torch.cuda.max_memory_reserved())
-    status = Path("/proc/self/status")
-    if status.exists():  # not getrusage: there a process inherits the peak of the one that started it
-        lines = status.read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _sizes(model: Model) -> list[tuple[int, int, int]]:

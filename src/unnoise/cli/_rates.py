@@ -34,8 +34,7 @@ class Rates:
         start: seconds until a model is ready, in a new process.
         bind: seconds to read the prompts and bind them.
         decode: seconds for each pixel of a picture.
-        base: the peak memory of a run of the smallest kind, in bytes.
-        points: measured calls as (samples, width, height, seconds, peak memory).
+        points: measured calls as (samples, width, height, seconds).
     """
 
     machine: str
@@ -43,13 +42,7 @@ class Rates:
     start: float
     bind: float
     decode: float
-    base: int
-    points: tuple[tuple[int, int, int, float, int], ...]
-
-    def peak(self, pixels: int) -> float:
-        """The peak memory of a run whose largest call has this many pixels, all its samples together."""
-        known = [(float(b * w * h), float(peak)) for b, w, h, _, peak in self.points]
-        return max(float(self.base), _between(known, float(pixels)))
+    points: tuple[tuple[int, int, int, float], ...]
 
 
 def call_seconds(points: Sequence[tuple[float, float]], flops: float) -> float:
@@ -133,11 +126,11 @@ def _read(cache: Path) -> dict[str, Any]:
 def _rates(kept: Any) -> Rates | None:
     """What a cache holds; None where it is damaged."""
     try:
-        order = ("batch", "width", "height", "seconds", "peak")
+        order = ("batch", "width", "height", "seconds")
         points = tuple(tuple(point[name] for name in order) for point in kept["points"])
         numbers = {name: float(kept[name]) for name in ("at", "start", "bind", "decode")}
         sound = bool(points) and all(isinstance(value, int | float) for point in points for value in point)
-        return Rates(machine=str(kept["machine"]), base=int(kept["base"]), points=points, **numbers) if sound else None
+        return Rates(machine=str(kept["machine"]), points=points, **numbers) if sound else None
     except (TypeError, LookupError, ValueError):
         return None
 

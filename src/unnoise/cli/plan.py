@@ -1,7 +1,7 @@
 """Tell what a run would do before it runs: its levels, network calls, arithmetic, memory and time."""
 
 import time
-from dataclasses import field, make_dataclass
+from dataclasses import asdict, field, make_dataclass
 from typing import TYPE_CHECKING, Any
 
 from unnoise.catalogue import Shelf, find, place
@@ -16,8 +16,7 @@ from unnoise.tasks import TASKS
 from unnoise.tasks._plan import Plan
 
 if TYPE_CHECKING:
-    from unnoise.cli._cost import Cost
-    from unnoise.cli._rates import Rates
+    from unnoise.cli._cost import Cost, Sketch
 
 Asked: Any = make_dataclass(
     "Asked",
@@ -36,8 +35,9 @@ Asked.__doc__ = """Tell what a run would do before it runs: its levels, network 
 unnoise plan generate "a red fox" --steps 20 --count 4
 
 Takes a whole command line of 'unnoise generate'. Calls are counted by walking the sampler and the guidance along the
-run's own levels. Seconds and memory follow from this machine's rates with the model, which are measured when they are
-first needed (some seconds), kept, and measured again after 30 days.
+run's own levels, and memory by going through the run with tensors that have no numbers. Seconds follow from this
+machine's rates with the model, which are measured when they are first needed (some seconds), kept, and measured again
+after 30 days; of a heavy model from how fast the machine multiplies.
 
 Args:
     measure: Measure this machine's rates again.
@@ -74,18 +74,15 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
     Raises:
         Refused: it could not run.
     """
-    from unnoise.cli._cost import Sketch, cost, network_dtype, point_flops
-    from unnoise.cli._rates import rates
+    from unnoise.cli._cost import Sketch, cost, network_dtype
+    from unnoise.cli._memory import memory
 
-    device, dtype = place(machine.device, machine.dtype).device.type, network_dtype(machine.dtype)
+    where, dtype = place(machine.device, machine.dtype, machine.memory), network_dtype(machine.dtype)
+    device = where.device.type
     sketch = Sketch(shelf, dtype)
     found = cost(plan, model, sketch, device)
     about = shelf.describe(model)
-    file, digests = find(str(shelf.models.get(model, model))), list(about.files.values())
-    known = rates(file, digests, device, dtype, again, shelf.reading)
-    codec = sketch.model(model).codec
-    shapes = [(b, (codec.channels, h // codec.scale, w // codec.scale), s) for b, w, h, s, _ in known.points]
-    points = [(float(point_flops(sketch, model, b, shape)), seconds) for b, shape, seconds in shapes]
+    foretold = memory(plan, model, sketch, found, where)
     return {
         "model": about.name,
         "parameters": about.parameters,
@@ -99,26 +96,45 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
         "pictures": len(plan.seeds),
         "steps": plan.steps if found.exact else None,
         "counted": "exactly" if found.exact else "about: the sampler chooses its steps",
-        **_amounts(plan, found, known, points),
-        "machine": known.machine,
-        "measured": time.strftime("%Y-%m-%d %H:%M", time.localtime(known.at)),
+        "calls": sum(found.all_calls.values()),
+        "evaluations": found.evaluations,
+        "flops": found.total_flops,
+        **_times(plan, model, sketch, found, device, again),
+        "peak_bytes": foretold.peak,
+        "memory": asdict(foretold),
         "levels": [[float(v.t), float(v.alpha), float(v.sigma)] for v in found.trajectory.levels],
     }
 
 
-def _amounts(plan: Plan, found: "Cost", known: "Rates", points: list[tuple[float, float]]) -> dict[str, Any]:
-    from unnoise.cli._rates import call_seconds
+_UNMEASURED = "by its speed at multiplying; --measure runs the model"
+HEAVY = 2 * 10**11
+"""Operations of a call from which on a model is not measured without being asked: it would take minutes."""
 
-    runs, pictures = sum(found.groups.values()), len(plan.seeds)
+
+def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", device: str, again: bool) -> dict[str, Any]:
+    """Seconds, from this machine's rates with the model, or from its speed at multiplying where the model is heavy."""
+    from unnoise.cli._cost import decode_flops, point_flops
+    from unnoise.cli._rates import call_seconds, describe_machine, rates
+    from unnoise.cli._speed import speed
+
+    codec, about, pictures = sketch.model(model).codec, sketch.describe(model), len(plan.seeds)
+    cells = (codec.channels, plan.height // codec.scale, plan.width // codec.scale)
+    file = find(str(sketch.shelf.models.get(model, model)))
+    if not again and max(found.flops.values()) > HEAVY:
+        work = found.total_flops + pictures * decode_flops(sketch, model, cells)
+        seconds = work / speed(device, sketch.dtype)
+        return {"seconds": round(seconds, 3), "start_seconds": None, "machine": describe_machine(), "measured": None}
+    known = rates(file, list(about.files.values()), device, sketch.dtype, again, sketch.shelf.reading)
+    shapes = [(b, (codec.channels, h // codec.scale, w // codec.scale), s) for b, w, h, s in known.points]
+    points = [(float(point_flops(sketch, model, b, shape)), seconds) for b, shape, seconds in shapes]
     calls = sum(call_seconds(points, found.flops[call]) * times for call, times in found.all_calls.items())
+    runs = sum(found.groups.values())
     seconds = runs * known.bind + calls + pictures * plan.width * plan.height * known.decode
     return {
-        "calls": sum(found.all_calls.values()),
-        "evaluations": found.evaluations,
-        "flops": found.total_flops,
         "seconds": round(seconds, 3),
         "start_seconds": round(known.start, 3),
-        "peak_bytes": round(known.peak(found.largest * plan.width * plan.height)),
+        "machine": known.machine,
+        "measured": time.strftime("%Y-%m-%d %H:%M", time.localtime(known.at)),
     }
 
 
@@ -135,10 +151,21 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "guidance": facts["guidance"],
         "calls": f"{facts['calls']:,} of the network, {facts['evaluations']:,} samples{about}",
         "arithmetic": f"{facts['flops'] / 1e9:,.1f} GFLOP",
-        "memory": f"{facts['peak_bytes'] / 2**20:,.0f} MiB at the most",
-        "time": f"{facts['seconds']:.2f} s{many}, and {facts['start_seconds']:.1f} s to start",
-        "measured": f"{facts['measured']} on {facts['machine']}",
+        "memory": f"{facts['peak_bytes'] / 2**20:,.0f} MiB at the most, {_held(facts['memory'])}",
+        "time": f"{facts['seconds']:.2f} s{many}{_start(facts['start_seconds'])}",
+        "measured": f"{facts['measured'] or _UNMEASURED}, {facts['machine']}",
     }
     width = max(map(len, rows))
     levels = [f"  {k:>4}  {t:.4f}  {a:.4f}  {s:.4f}" for k, (t, a, s) in enumerate(facts["levels"])]
     return [*(f"{name.ljust(width)}  {text}" for name, text in rows.items()), "levels  t, alpha, sigma", *levels]
+
+
+def _held(memory: dict[str, int]) -> str:
+    weights = (
+        f"{memory['weights'] / 2**20:,.0f} MiB of it weights" if memory["weights"] else "weights stay in their file"
+    )
+    return f"{weights}; mapped files aside"
+
+
+def _start(seconds: float | None) -> str:
+    return "" if seconds is None else f", and {seconds:.1f} s to start"
