@@ -58,7 +58,7 @@ def command(args: list[str]) -> int:
     target = target_of(path, asked.to or "", description.family == "native")
     done = convert(source, description, path, target, asked.dtype or "")
     if done.left:
-        note(f"left out: {', '.join(done.left)}", asked.json, asked.quiet)
+        note(f"left out: {'; '.join(done.left)}", asked.json, asked.quiet)
     if asked.json:
         parts = list(done.parts)
         say_json(event="converted", path=str(path), layout=done.target, family=description.family, parts=parts)

@@ -7,6 +7,7 @@ from typing import Literal, cast, get_args
 
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
+from unnoise.families._folder import UNUSED
 from unnoise.families._layouts import layout_of
 from unnoise.families._source import Source
 
@@ -22,7 +23,7 @@ class Written:
     """Args:
     target: the layout.
     parts: what was written, by the slots' names.
-    left: what was there and was not.
+    left: what was there and was not, and why.
     """
 
     target: Target
@@ -80,7 +81,7 @@ def convert(source: Source, description: Description, path: Path, target: Target
         return _own(source, description, path, dtype)
     import torch
 
-    from unnoise.families._networks import read_networks
+    from unnoise.families._networks import left_out, read_networks
     from unnoise.families._pipeline import write_folder
     from unnoise.families._single import write_quantised, write_single
 
@@ -88,14 +89,16 @@ def convert(source: Source, description: Description, path: Path, target: Target
     kind = None if dtype in ("", "q8_0") else cast(torch.dtype, getattr(torch, dtype))
     networks = read_networks(source, layout, whole=target == "diffusers")
     names = tuple(network.slot.name for network in networks)
+    left = [name for name, said in source.index.items() if name in UNUSED and isinstance(said, list) and any(said)]
+    left += left_out(source, networks)
     if target == "gguf":
         write_quantised(path, networks[0], layout, kind, dtype == "q8_0")
-        return Written(target, names[:1], names[1:])
+        return Written(target, names[:1], (*names[1:], *left))
     if target == "original":
         write_single(path, networks, layout, source, description, kind)
-        return Written(target, names)
-    write_folder(path, networks, layout, source, description, kind)
-    return Written(target, names, tuple(n for n, said in source.index.items() if n in layout.empty and any(said or ())))
+    else:
+        write_folder(path, networks, layout, source, description, kind)
+    return Written(target, names, tuple(left))
 
 
 def _check(source: Source, path: Path, target: Target, dtype: str) -> None:

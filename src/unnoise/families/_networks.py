@@ -1,6 +1,7 @@
 """A model's networks on their way to another layout: settings, and tensors by our names that are not in memory."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from types import ModuleType
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 
 from unnoise.families._layouts import Layout
-from unnoise.families._parts import Parts
+from unnoise.families._parts import Parts, ignored, keymap
+from unnoise.families._slots import LEFT
 from unnoise.families._source import Slot, Source, Stored
 from unnoise.networks.autoencoder_kl import AutoencoderKL
 from unnoise.networks.clip_text import CLIPText
@@ -97,6 +99,22 @@ def _like(stored: Stored) -> dict[str, torch.Tensor]:
     }
 
 
+def left_out(source: Source, networks: Sequence[Network]) -> list[str]:
+    """What is stored and goes nowhere, and why, for people."""
+    reasons = Counter[str]()
+    for network in networks:
+        keys = keymap(network.stored, network.maps, network.config)
+        reasons.update(reason for name in network.stored.shapes if (reason := keys.dropped(name)))
+    if source.whole is not None and source.whole.config is None:
+        claimed = tuple(n.stored.prefix for n in networks if n.stored.header is source.whole.header)
+        others = [name for name in source.whole.shapes if "" in claimed or not name.startswith(claimed)]
+        reasons.update(reason for name in others if (reason := LEFT.dropped(name)) and reason != READ)
+        reasons["as --ignore-keys says"] = sum(1 for name in source.whole.shapes if ignored(source, name))
+    return [f"{count} {'tensors' if count > 1 else 'tensor'}, {why}" for why, count in reasons.most_common() if count]
+
+
+READ = LEFT.dropped("v_pred")
+"""What is said of markers, which are written again."""
 LAYER = "encoder.layers.{}."
 """What stands before a layer's names in CLIP's text encoder."""
 
