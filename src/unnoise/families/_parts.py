@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from unnoise.core.denoiser import Denoiser
@@ -20,9 +21,10 @@ from unnoise.families._slots import LEFT
 from unnoise.families._source import Slot, Source, Stored, locate
 from unnoise.families._told import absent
 from unnoise.spacings import SPACINGS
+from unnoise.weights.header import Header
 from unnoise.weights.keymap import KeyMap, Translated, some
 from unnoise.weights.maps import clip, t5
-from unnoise.weights.open import open_tensors
+from unnoise.weights.open import DTYPES, open_tensors
 from unnoise.weights.place import Place, filled
 
 M = TypeVar("M", bound=nn.Module)
@@ -80,13 +82,15 @@ class Parts:
         """A network's config, and its tensors by our names. Arguments and errors are those of `network`."""
         stored, kind = self.found[name], cast(Any, make)
         config = kind.Config(**_settings(stored, maps, usual or {}))
-        tensors = Within(self._tensors(stored.header.path), stored.prefix)
+        tensors = Within(self._tensors(stored.header), stored.prefix)
         return config, keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
 
-    def _tensors(self, path: Path) -> Mapping[str, Tensor]:
-        if path not in self._open:
-            self._open[path] = open_tensors(path)
-        return self._open[path]
+    def _tensors(self, header: Header) -> Mapping[str, Tensor]:
+        if self.place.device.type == "meta":  # where no number is wanted, none is read
+            return Unread(header)
+        if header.path not in self._open:
+            self._open[header.path] = open_tensors(header.path)
+        return self._open[header.path]
 
     def _spare(self, stored: Stored, name: str) -> bool:
         """Whether a network does without a tensor: a file without prefixes may hold some that are no network's."""
@@ -135,6 +139,23 @@ def joined(
     prediction, clock, schedule = course.parts()
     spacing = SPACINGS.make(course.spacing)
     return Model(Denoiser(network, prediction, clock), schedule, spacing, codec, conditioner, description)
+
+
+@dataclass(frozen=True)
+class Unread(Mapping[str, Tensor]):
+    """A file's tensors without their numbers."""
+
+    header: Header
+
+    def __getitem__(self, name: str) -> Tensor:
+        entry = self.header.tensors[name]
+        return torch.empty(entry.shape, dtype=DTYPES.get(entry.dtype, torch.float32), device="meta")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.header.tensors)
+
+    def __len__(self) -> int:
+        return len(self.header.tensors)
 
 
 @dataclass(frozen=True)
