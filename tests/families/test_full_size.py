@@ -85,8 +85,8 @@ PUBLISHED = {
     "sd3": ("Stable Diffusion 3.5 Large", 1024, 8057 + 90 + 124 + 695 + 4762 + 84),
     "flux": ("FLUX.1 dev", 1024, 11901 + 123 + 4762 + 84),
 }
-"""Titles, sides and millions of parameters: the network's, its table of places, the text encoders' and the autoencoder's.
-SD 2 of nothing but zeros is taken for the kind that predicts noise, whose side is 512."""
+"""Titles, sides and millions of parameters: the network's with its table of places, the text encoders', the
+autoencoder's. SD 2 of nothing but zeros is taken for the kind that predicts noise, whose side is 512."""
 
 
 def sparse(path: Path, shapes: dict[str, tuple[int, ...]]) -> Path:
