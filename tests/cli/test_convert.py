@@ -2,6 +2,7 @@
 
 import json
 import struct
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -246,6 +247,12 @@ def test_a_model_is_not_written_over_itself(unnoise, folder, schnell):
     (folder / "a.safetensors").write_bytes(schnell.read_bytes())
     assert "is the model itself" in unnoise("convert", "a.safetensors", "./a.safetensors").refusal()
     assert (folder / "a.safetensors").read_bytes() == schnell.read_bytes()
+
+
+@pytest.mark.parametrize("out", ["made.safetensors", "made"])
+def test_a_full_disk_is_told_before_anything_is_written(unnoise, folder, sd1, monkeypatch, out):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert "0.0 GiB are free" in unnoise("convert", sd1, out).refusal() and files(folder) == []
 
 
 def test_a_folder_needs_every_part(unnoise, folder, schnell):

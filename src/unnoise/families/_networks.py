@@ -23,7 +23,6 @@ from unnoise.networks.t5 import T5
 from unnoise.weights.keymap import KeyMap
 from unnoise.weights.lazy import Lazy, theirs, with_identity, with_zeros, without
 from unnoise.weights.maps import clip, flux, kl, ldm_unet, mmdit, t5
-from unnoise.weights.open import DTYPES
 from unnoise.weights.place import Place, filled
 
 MODULES: Mapping[ModuleType, type[nn.Module]] = {
@@ -36,7 +35,7 @@ MODULES: Mapping[ModuleType, type[nn.Module]] = {
 }
 """The network that each file of weights/maps is about."""
 KINDS: Mapping[str, ModuleType] = {"vae": kl, "clip": clip, "t5": t5}
-NOWHERE = Place(torch.device("meta"), torch.float32)
+HERE, NOWHERE = (Place(torch.device(name), torch.float32) for name in ("cpu", "meta"))
 
 
 @dataclass(frozen=True)
@@ -76,41 +75,33 @@ def read_networks(source: Source, layout: Layout, whole: bool) -> list[Network]:
     first = layout.slots[0].name
     needed = {slot.name for slot in layout.slots if whole and (slot.needed or slot.name in layout.needed)} | {first}
     slots = [replace(slot, needed=slot.name in needed) for slot in layout.slots]
-    parts = Parts(source, slots, NOWHERE)
-    return [_read(parts, layout, slot) for slot in slots if slot.name in parts.found]
+    parts, sketch = Parts(source, slots, HERE), Parts(source, slots, NOWHERE)
+    return [_read(parts, sketch, layout, slot) for slot in slots if slot.name in parts.found]
 
 
-def _read(parts: Parts, layout: Layout, slot: Slot) -> Network:
+def _read(parts: Parts, sketch: Parts, layout: Layout, slot: Slot) -> Network:
+    """A network, with its numbers from the one and without them from the other."""
     maps: Any = KINDS.get(slot.kind, layout.maps)
-    module, stored = MODULES[maps], parts.found[slot.name]
-    config, tensors = parts.read(slot.name, maps, module, layout.usual.get(slot.name))
-    lazy = Lazy(tensors, replace(tensors, stored=_like(stored)))
+    module, usual = MODULES[maps], layout.usual.get(slot.name)
+    config, tensors = parts.read(slot.name, maps, module, usual)
+    lazy = Lazy(tensors, sketch.read(slot.name, maps, module, usual)[1])
     filled(lambda: module(config), lazy.like, "", NOWHERE)  # refuses what does not fit, before anything is written
-    return Network(slot, stored, maps, config, lazy)
-
-
-def _like(stored: Stored) -> dict[str, torch.Tensor]:
-    """What a file holds of a network, by its names there, without numbers; what is quantised is read as float32."""
-    cut, entries = len(stored.prefix), stored.header.tensors.items()
-    return {
-        name[cut:]: torch.empty(entry.shape, dtype=DTYPES.get(entry.dtype, torch.float32), device="meta")
-        for name, entry in entries
-        if name.startswith(stored.prefix)
-    }
+    return Network(slot, parts.found[slot.name], maps, config, lazy)
 
 
 def left_out(source: Source, networks: Sequence[Network]) -> list[str]:
     """What is stored and goes nowhere, and why, for people."""
-    reasons = Counter[str]()
+    said: list[str] = []
     for network in networks:
         keys = keymap(network.stored, network.maps, network.config)
-        reasons.update(reason for name in network.stored.shapes if (reason := keys.dropped(name)))
+        said += [reason for name in network.stored.shapes if (reason := keys.dropped(name))]
     if source.whole is not None and source.whole.config is None:
         claimed = tuple(n.stored.prefix for n in networks if n.stored.header is source.whole.header)
         others = [name for name in source.whole.shapes if "" in claimed or not name.startswith(claimed)]
-        reasons.update(reason for name in others if (reason := LEFT.dropped(name)) and reason != READ)
-        reasons["as --ignore-keys says"] = sum(1 for name in source.whole.shapes if ignored(source, name))
-    return [f"{count} {'tensors' if count > 1 else 'tensor'}, {why}" for why, count in reasons.most_common() if count]
+        said += [reason for name in others if (reason := LEFT.dropped(name)) and reason != READ]
+        said += ["as --ignore-keys says" for name in source.whole.shapes if ignored(source, name)]
+    counted = Counter(said).most_common()
+    return [f"{count} {'tensors' if count > 1 else 'tensor'}, {why}" for why, count in counted]
 
 
 READ = LEFT.dropped("v_pred")

@@ -16,9 +16,10 @@ from unnoise.families._networks import Network, projecting, without_spare_layer
 from unnoise.families._source import Source
 from unnoise.families._tokenizer_files import copy_files, write_clip, write_t5
 from unnoise.media.atomic import staged_folder
+from unnoise.weights.lazy import Lazy
 from unnoise.weights.lazy import cast as cast_to
 from unnoise.weights.maps import ldm_unet, mmdit
-from unnoise.weights.safetensors_writer import write_safetensors
+from unnoise.weights.safetensors_writer import check_room, write_safetensors
 
 WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 FORMAT = {"format": "pt"}
@@ -43,6 +44,7 @@ def write_folder(
     fitted = [_fitted(network, layout) for network in networks]
     configs = {n.slot.folder: _config(n, _beside(n, fitted, description), source, dtype is not None) for n in fitted}
     index = _index(configs, layout, source, fitted[0])
+    check_room(path, sum(_stored(network, dtype).bytes for network in fitted))
     with staged_folder(path) as beside:
         for network in fitted:
             _write_network(network, configs[network.slot.folder], dtype, beside / network.slot.folder)
@@ -120,11 +122,14 @@ def _class(config: dict[str, Any]) -> list[str]:
     return ["diffusers", named] if named else ["transformers", config["architectures"][0]]
 
 
+def _stored(network: Network, dtype: torch.dtype | None) -> Lazy:
+    lazy = network.named(network.maps.diffusers(network.config))
+    return lazy if dtype is None else lazy.through(partial(cast_to, dtype))
+
+
 def _write_network(network: Network, config: dict[str, Any], dtype: torch.dtype | None, folder: Path) -> None:
     folder.mkdir()
-    lazy = network.named(network.maps.diffusers(network.config))
-    lazy = lazy if dtype is None else lazy.through(partial(cast_to, dtype))
-    write_safetensors(folder / WEIGHTS[_class(config)[0]], lazy, FORMAT)
+    write_safetensors(folder / WEIGHTS[_class(config)[0]], _stored(network, dtype), FORMAT)
     _write_json(folder / "config.json", config)
 
 

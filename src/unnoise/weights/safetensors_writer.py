@@ -1,6 +1,7 @@
 """Writing safetensors one tensor after the other: the format's own library takes all of them in memory at once."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from struct import pack
@@ -29,12 +30,28 @@ def write_safetensors(path: Path, lazy: Lazy, metadata: Mapping[str, str]) -> No
         Refused: a tensor is not finite or of a type that the format has not; or the folder cannot be written to, or is
             full.
     """
+    check_room(path, lazy.bytes)
     names = _ordered(lazy.like)
     head = _header(lazy.like, names, metadata)
     with staged(path) as beside, beside.open("xb") as file:
         file.write(pack("<Q", len(head)) + head)
         for name in names:
             file.write(_stored(name, lazy.tensors[name], lazy.like[name]))
+
+
+def check_room(path: Path, wanted: int) -> None:
+    """See that there is room for so many bytes, before hours are spent on filling the disk.
+
+    Raises:
+        Refused: there is not.
+    """
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:  # what is wrong with the folder, writing will tell
+        return
+    if wanted > free:
+        what = f"{path} takes {wanted / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+        raise Refused(what, "free some space, or name another folder", "out")
 
 
 def _ordered(like: Mapping[str, Tensor]) -> list[str]:
