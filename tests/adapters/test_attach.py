@@ -6,11 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.small import CONV, TO_Q, model, output, pair, text, write
-from unnoise.adapters.attach import Adapted, attach, fuse
+from unnoise.adapters.attach import Adapted, Touch, attach, beside, fuse, fused
+from unnoise.adapters.kinds import LowRank
 from unnoise.adapters.layers import parts
-from unnoise.adapters.lora import read
+from unnoise.adapters.lora import Adapter, layers, read
+from unnoise.adapters.pieces import pieces
 from unnoise.adapters.strength import Strength
 from unnoise.core.error import Refused
+from unnoise.weights.keymap import Spot
 
 FULL = Strength()
 V = "text_model.encoder.layers.0.self_attn.v_proj"
@@ -105,9 +108,6 @@ def test_low_rank_is_never_written_out(small, tmp_path):
 def test_several_add_up_in_any_order(order, weights):
     small = model()
     files = [low_rank(), pair(f"unet.{TO_Q}", 32, 32, 2), {f"unet.{TO_Q}.diff": torch.ones(32, 32)}]
-    from unnoise.adapters.lora import Adapter, layers
-    from unnoise.adapters.pieces import pieces
-
     asked = [
         (
             Adapter(
@@ -157,6 +157,25 @@ def test_only_the_named_rows_of_a_fused_layer_change(small, tmp_path):
     attached = attach(small, [(read(write(tmp_path, pair(f"text_encoder.{V}", 24, 24))), FULL)])
     beside, x = attached.conditioner.get_submodule(layer), torch.randn(2, 24)
     assert torch.equal(beside(x)[:, :48], beside.base(x)[:, :48])
+
+
+@pytest.mark.parametrize("change", ["same", "swapped", "transposed", "conv"])
+@pytest.mark.parametrize("rows", [None, (1, 2, 2)])
+def test_beside_and_within_agree_however_theirs_differs(change, rows):
+    layer = torch.nn.Linear(8, 8)
+    out, inner = (4, 8) if rows else (8, 8)
+    if change == "transposed":
+        out, inner = inner, out
+    touch = Touch("weight", Spot("x", rows, change), LowRank(torch.randn(2, inner), torch.randn(out, 2)), 0.5)
+    x = torch.randn(5, 8)
+    found, expected = beside(layer, [touch]), fused(layer, [touch])
+    assert isinstance(found, Adapted)
+    assert torch.allclose(found(x), expected(x), atol=1e-5)
+    weight = touch.kind.up @ touch.kind.down
+    weight = weight.T if change == "transposed" else weight.roll(out // 2, 0) if change == "swapped" else weight
+    changed = expected.weight - layer.weight
+    assert torch.allclose(changed[4:] if rows else changed, 0.5 * weight, atol=1e-6)
+    assert not rows or not changed[:4].any()
 
 
 def test_adapters_follow_the_weights_type(tmp_path):
