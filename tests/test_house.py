@@ -19,7 +19,9 @@ SOURCES = sorted((ROOT / "src" / "unnoise").rglob("*.py"))
 FILE, NETWORK, FUNCTION, ARGUMENTS = 250, 400, 40, 6
 
 # What is longer, and why it reads better so: "path" for a file, "path:Class.function" for a function.
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {
+    "catalogue.py:load": "what people say of a model when they load it, each by a word of its own",
+}
 
 
 def name_of(path: Path) -> str:
