@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from parity.pipes import Run, clip, clip_tokenizer, peers, randomised, t5, t5_tokenizer, theirs, unet, vae
 from unnoise.cli.main import main
@@ -202,3 +203,23 @@ def test_their_own_reader_of_single_files_takes_ours(there):
     if "Diffusion3" in type(pipeline).__name__:  # there they put ones in this one's place, whatever the file has
         mine["text_encoder.text_projection.weight"] = others["text_encoder.text_projection.weight"]
     assert same(mine, others)
+
+
+@pytest.mark.parametrize("there", ["sd3"], indirect=True)
+def test_a_text_encoder_that_projects_nothing_says_so(there, tmp_path):
+    """Single files of SD 3 may have CLIP L without its projection; in diffusers' folders it always has one."""
+    name = "text_encoders.clip_l.transformer.text_projection.weight"
+    held = load_file(there[1] / "single.safetensors")
+    wide = held.pop(name).shape[0]
+    save_file(held, tmp_path / "less.safetensors")
+    convert(tmp_path / "less.safetensors", tmp_path / "folder", "--part", f"tokenizer={there[1]}/theirs/tokenizer_3")
+    encoder = peers()[1].CLIPTextModelWithProjection.from_pretrained(tmp_path / "folder" / "text_encoder")
+    assert torch.equal(encoder.text_projection.weight, torch.eye(wide))
+
+
+@pytest.mark.parametrize("there", ["sd2"], indirect=True)
+def test_a_single_file_of_sd2_has_the_layer_that_is_never_used(there):
+    """All that read such files leave the last one out."""
+    names = load_file(there[1] / "single.safetensors")
+    layers = {n.split(".")[4] for n in names if n.startswith("cond_stage_model.model.transformer.resblocks.")}
+    assert len(layers) == there[0].text_encoder.config.num_hidden_layers + 1

@@ -116,6 +116,7 @@ SDXL = Layout(
 REFINER = replace(
     SDXL,
     slots=sdxl.REFINER,
+    usual={VAE.name: sdxl.LATENTS, sdxl.CLIP_G.name: OPEN_CLIP},
     pipelines={0: "StableDiffusionXLImg2ImgPipeline"},
     settings={"force_zeros_for_empty_prompt": False, "requires_aesthetics_score": True},
     empty=("text_encoder", "tokenizer"),
