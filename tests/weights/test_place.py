@@ -1,5 +1,7 @@
 """Modules filled from stored tensors."""
 
+import subprocess
+import sys
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -195,3 +197,21 @@ def test_only_what_changes_its_type_or_place_takes_memory(tmp_path: Path) -> Non
 def test_weights_may_take_half_of_the_memory_there_is() -> None:
     assert Place(CPU.device, torch.float32, memory=1000).room() == 500
     assert CPU.room() > 2**20
+
+
+def test_weights_that_come_from_a_file_are_not_drawn() -> None:
+    """Nor does their building load what torch draws without memory with, a thousand modules."""
+    code = """
+import sys, torch
+from torch import nn
+from unnoise.weights.place import Place, filled
+def make():
+    table = nn.Embedding(4, 2)
+    nn.init.xavier_uniform_(table.weight)
+    nn.init.trunc_normal_(table.weight)
+    return table
+made = filled(make, {"weight": torch.ones(4, 2)}, "", Place(torch.device("cpu"), torch.float32))
+assert torch.equal(made.weight, torch.ones(4, 2))
+assert "sympy" not in sys.modules, "drawn"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from unnoise.core.error import Refused
 from unnoise.weights.entry import Entry
@@ -66,7 +67,7 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
         Refused: the module cannot be built, or a tensor is missing, left over, of another shape or not finite.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             module = make()
     except Exception as error:  # settings from a stranger's file fail in any way they like
         raise Refused("the file describes a network that cannot be built", str(error)[:120], "model") from None
@@ -88,6 +89,15 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     module.load_state_dict(placed, assign=True)
     _move_buffers(module, place.device)  # those too that no file holds
     return module.requires_grad_(False).eval()
+
+
+class Undrawn(TorchFunctionMode):
+    """Weights are not drawn, for they come from a file; to draw what has no memory, torch loads a thousand modules."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_", "trunc_normal_"):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _following(module: nn.Module) -> frozenset[str]:
