@@ -29,6 +29,7 @@ from unnoise.weights.shelves import models as models
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unnoise.adapters.controlnet import ControlFile
     from unnoise.adapters.lora import Adapter
     from unnoise.adapters.textual_inversion import Embedding
     from unnoise.core.model import Enlarging, Model
@@ -165,7 +166,7 @@ class Shelf:
         device, dtype: where files are loaded to.
         exact: compute every picture alone, so that it is the same in any batch on any device.
         reading: how the files of models are read, where they do not say.
-        adapters: LoRAs and embeddings by names of their own.
+        adapters: LoRAs, embeddings and ControlNets by names of their own.
         memory: what a model may take, as in `load`.
     """
 
@@ -213,6 +214,9 @@ class Shelf:
     def embedding(self, name: str) -> "Embedding":
         return self.adapters.learnt(name)
 
+    def control(self, name: str) -> "ControlFile":
+        return self.adapters.controlnet(name, 0 if self.memory is None else read_size(self.memory))
+
     def state(self, digest: str) -> "Paused":
         return self._held.state(digest)
 
@@ -241,9 +245,6 @@ def library(
 
     Args:
         models: models you hold, or the files of others, by the name requests call them.
-        device, dtype: where files are loaded to, as in `load`.
-        exact: compute every picture alone.
-        reading: how the files of models are read, where they do not say.
-        memory: what a model may take, as in `load`.
+        device, dtype, exact, reading, memory: as in `Shelf`.
     """
     return Shelf(models or {}, device, dtype, exact, reading or Reading(), memory=memory)

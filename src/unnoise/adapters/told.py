@@ -1,11 +1,13 @@
-"""What an adapter's or an embedding's file is, from its header alone: for people. Imports no torch."""
+"""What an adapter's, an embedding's or a ControlNet's file is, from its header alone: for people. Imports no torch."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from unnoise.adapters.controlnet import ControlFile, layout_of, other
 from unnoise.adapters.dialects import understood
 from unnoise.adapters.meant import meant_for
+from unnoise.core.error import Refused
 from unnoise.weights.entry import Header
 
 KINDS: Mapping[str, str] = {
@@ -30,8 +32,8 @@ _WIDTHS = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "SDXL"}
 
 
 def told(header: Header) -> dict[str, Any] | None:
-    """What the file holds, as JSON values, its `kind` first; None where it is neither."""
-    return _adapter(header) or _embedding(header)
+    """What the file holds, as JSON values, its `kind` first; None where it is none of these."""
+    return _adapter(header) or _control(header) or _embedding(header)
 
 
 def _adapter(header: Header) -> dict[str, Any] | None:
@@ -53,6 +55,18 @@ def _adapter(header: Header) -> dict[str, Any] | None:
 def _rank(header: Header, name: str) -> int:
     shape = header.tensors[name].shape
     return shape[0] if shape else 0
+
+
+def _control(header: Header) -> dict[str, Any] | None:
+    if said := other(header):
+        return {"kind": "control", "variety": said[0], "runs": False, "instead": said[1]}
+    if (found := layout_of(header)) is None:
+        return None
+    try:
+        meant_for = ControlFile("", header).meant_for()
+    except Refused:  # damaged, or smaller than any we know
+        meant_for = "unknown"
+    return {"kind": "control", "meant_for": meant_for, "variety": "a ControlNet", "layout": found[0]}
 
 
 def _embedding(header: Header) -> dict[str, Any] | None:

@@ -1,16 +1,21 @@
-"""The adapters and embeddings here that a record tells of, which may be a stranger's: found by hash, then by name."""
+"""The adapters, embeddings and ControlNets here that a record tells of: found by hash, then by name.
+
+A record may be a stranger's.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from unnoise.adapters.shelf import Adapters, Role, find, holding, is_path
+from unnoise.adapters.control import parsed_control
+from unnoise.adapters.shelf import FOLDERS, Adapters, Role, find, holding, is_path
 from unnoise.adapters.strength import parsed
 from unnoise.core.error import Refused
 from unnoise.core.home import home
 from unnoise.media.record import Record
 from unnoise.tasks._adapt import told
 from unnoise.weights.digest import sha256
+from unnoise.weights.sharded import weights_in
 
 
 def known(record: Record, given: Sequence[Path] = ()) -> Adapters:
@@ -24,7 +29,12 @@ def known(record: Record, given: Sequence[Path] = ()) -> Adapters:
     requests = (record.request, *(leg["request"] for leg in record.past))
     lora = {parsed(spec).name for request in requests for spec in told(request, "lora")}
     words = {name for request in requests for name in told(request, "embedding")}
-    return Adapters(_located(record, lora, "lora", given), _located(record, words, "embedding", given))
+    nets = {parsed_control(spec).name for request in requests for spec in told(request, "control")}
+    return Adapters(
+        _located(record, lora, "lora", given),
+        _located(record, words, "embedding", given),
+        _located(record, nets, "control", given),
+    )
 
 
 def fields(record: Record) -> dict[str, Any]:
@@ -42,8 +52,16 @@ def fields(record: Record) -> dict[str, Any]:
 def _located(record: Record, names: set[str], role: Role, given: Sequence[Path]) -> dict[str, Path]:
     if not names:
         return {}
-    here = holding(record.files.values(), role) | {sha256(path): path for path in given if path.is_file()}
+    here = holding(record.files.values(), role) | {d: path for path in given if (d := _digest(path))}
     return {name: _one(record.files, name, role, here) for name in sorted(names)}
+
+
+def _digest(path: Path) -> str:
+    """Of a file, or of the weights in a folder; empty where there is neither."""
+    try:
+        return sha256(weights_in(path) if path.is_dir() else path)
+    except (OSError, Refused):
+        return ""
 
 
 def _one(files: Mapping[str, str], name: str, role: Role, here: Mapping[str, Path]) -> Path:
@@ -59,7 +77,7 @@ def _one(files: Mapping[str, str], name: str, role: Role, here: Mapping[str, Pat
     except Refused:
         pass
     said = f" (sha256 {digests[0][:12]})" if digests else ""
-    folder = home() / ("adapters" if role == "lora" else "embeddings")
+    folder = home() / FOLDERS[role]
     raise Refused(
         f"the picture's {role} '{name[:60]}'{said} is not here",
         f"name its file with replay's --adapter, or put it into {folder}",

@@ -14,6 +14,7 @@ from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
 from unnoise.media.infotext import parameters, parse_parameters
 from unnoise.media.record import Record
+from unnoise.tasks._control import pictures_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,8 +74,8 @@ class Replays:
     Args:
         model: the model to use, by name or file; the record's own by default.
         machine: where to run; as the record says by default.
-        sources: pictures that enlarged ones were made of.
-        adapters: files of adapters and embeddings that may have been used.
+        sources: pictures that enlarged ones were made of, or that ControlNets looked at.
+        adapters: files of adapters, embeddings and ControlNets that may have been used.
     """
 
     model: str | None
@@ -122,16 +123,21 @@ class Replays:
         return shelf, moved
 
     def _give(self, picture: Given, shelf: Shelf) -> None:
-        """Give the library what a picture was made of, where it was made of another one.
+        """Give the library what a picture was made of, or along, where there is another one.
 
         Raises:
             Refused: that is not among the sources.
         """
-        if picture.record.task == "upscale":
-            wanted = str(picture.record.request.get("image"))
-            if wanted not in map(shelf.register, self.sources):
-                what = f"{picture.path} was made of another picture, whose pixels' sha256 is {wanted[:12]}"
-                raise Refused(what, "name it with --source", "source")
+        record = picture.record
+        if record.task == "upscale":
+            wanted, of = (str(record.request.get("image")),), "of"
+        else:
+            requests = (record.request, *(leg["request"] for leg in record.past))
+            wanted, of = tuple(d for request in requests for d in pictures_of(request)), "along"
+        held = set(map(shelf.register, self.sources)) if wanted else set[str]()
+        if lost := next((digest for digest in wanted if digest not in held), ""):
+            what = f"{picture.path} was made {of} another picture, whose pixels' sha256 is {lost[:12]}"
+            raise Refused(what, "name it with --source", "source")
 
 
 def _network(record: Record, shelf: Shelf) -> Any:

@@ -7,13 +7,16 @@ from itertools import count
 from pathlib import Path
 
 from unnoise.adapters import shelf as adapters
+from unnoise.adapters.control import WantedControl, parsed_control
 from unnoise.adapters.shelf import Adapters
 from unnoise.adapters.strength import parsed
 from unnoise.catalogue import Reading, Shelf, is_path, library, reading
 from unnoise.cli._options import Machine
+from unnoise.cli._places import user_path
 from unnoise.core.error import Refused
 from unnoise.guidances import GUIDANCES
 from unnoise.media.record import Record
+from unnoise.tasks._control import is_digest
 from unnoise.tasks.generate import Generate
 
 
@@ -25,6 +28,7 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
     names = _stems({name for task in tasks for name in (task.model, *others(task.guidance))}, is_path)
     loras = _stems({parsed(spec).name for task in tasks for spec in task.lora}, adapters.is_path)
     words = _stems({name for task in tasks for name in task.embedding}, adapters.is_path)
+    controls = _stems({parsed_control(spec).name for task in tasks for spec in task.control}, adapters.is_path)
     found = [
         replace(
             _called(task, names),
@@ -33,10 +37,27 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
         )
         for task in tasks
     ]
-    held, loras, words = ({name: file for file, name in each.items()} for each in (names, loras, words))
+    held, loras, words, nets = ({name: file for file, name in each.items()} for each in (names, loras, words, controls))
     made = library(held, machine.device, machine.dtype, machine.exact, read_as(machine), machine.memory)
-    made.adapters = Adapters(loras, words)
-    return found, made
+    made.adapters = Adapters(loras, words, nets)
+    return [replace(task, control=_shown(task, controls, made)) for task in found], made
+
+
+def _shown(task: Generate, names: dict[str, str], shelf: Shelf) -> tuple[str, ...]:
+    """A task's ControlNets by their names, their pictures by the sha256 that the library now knows them by."""
+    wanted = [parsed_control(spec) for spec in task.control]
+    return tuple(str(each.at(names.get(each.name, each.name), _picture(each, shelf))) for each in wanted)
+
+
+def _picture(wanted: WantedControl, shelf: Shelf) -> str:
+    if is_digest(wanted.image):
+        return wanted.image
+    path = user_path(wanted.image, "--control")
+    if not path.is_file():
+        raise Refused(f"there is no picture {wanted.image[:200]}", "check the path behind image=", "control")
+    from unnoise.media.image import still
+
+    return shelf.register(still(path))
 
 
 def _stems(used: set[str], is_path: Callable[[str], bool]) -> dict[str, str]:

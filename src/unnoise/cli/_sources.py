@@ -15,6 +15,7 @@ from unnoise.core.error import Refused
 from unnoise.media.record import Record
 from unnoise.samplers import SAMPLERS
 from unnoise.spacings import SPACINGS
+from unnoise.tasks._control import pictures_of
 from unnoise.tasks._plan import check_side
 from unnoise.tasks._request import fits
 from unnoise.tasks.generate import Generate
@@ -121,6 +122,9 @@ def recorded(record: Record, said: Mapping[str, Any]) -> dict[str, Any]:
     if record.spacing:
         found["spacing"] = record.spacing
     found |= {name: value for name, value in adapters.fields(record).items() if name not in said}
+    if (pictures := pictures_of(found)) and "control" not in said:
+        what = f"a ControlNet looked at another picture, whose pixels' sha256 is {pictures[0][:12]}"
+        raise Refused(what, "give --control again, with that picture or another", "control")
     if "guidance" not in said:
         refuse_paths(record, way=False)
     return found

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from unnoise.adapters import shelf as adapters
+from unnoise.adapters.control import parsed_control
 from unnoise.adapters.strength import parsed
 from unnoise.catalogue import describe, is_path
 from unnoise.cli import _presets as presets
@@ -76,7 +77,10 @@ def _save(args: list[str]) -> None:
     if "lora" in values:
         values["lora"] = tuple(map(_placed, values["lora"]))
     if "embedding" in values:
-        values["embedding"] = tuple(_absolute(n) if adapters.is_path(n) else n for n in values["embedding"])
+        values["embedding"] = tuple(map(_found, values["embedding"]))
+    if "control" in values:
+        wanted = map(parsed_control, values["control"])
+        values["control"] = tuple(str(w.at(_found(w.name), _absolute(w.image))) for w in wanted)
     task = merged(values, {"prompt": ""})
     task.plan(describe(task.model))  # refuses what no run could honour, while the user is here
     path = presets.save(name, values)
@@ -91,10 +95,15 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
+def _found(name: str) -> str:
+    """An adapter's file as it is found from any folder; a name stays."""
+    return _absolute(name) if adapters.is_path(name) else name
+
+
 def _placed(spec: str) -> str:
     """An adapter with its strength, its file as it is found from any folder."""
     wanted = parsed(spec)
-    return f"{_absolute(wanted.name)}:{wanted.strength}" if adapters.is_path(wanted.name) else spec
+    return f"{_found(wanted.name)}:{wanted.strength}" if adapters.is_path(wanted.name) else spec
 
 
 def _list(args: list[str]) -> None:

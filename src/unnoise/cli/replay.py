@@ -36,9 +36,9 @@ class Asked:
     Args:
         pictures: Pictures as unnoise wrote them.
         model: The model to use; the record's own by default, found by its name or its sha256.
-        source: The pictures that enlarged ones were made of.
-        adapter: A LoRA's or an embedding's file that they were made with, where it is not under UNNOISE_HOME; may be
-            given again.
+        source: The pictures that enlarged ones were made of, or that ControlNets looked at.
+        adapter: A LoRA's, an embedding's or a ControlNet's file that they were made with, where it is not under
+            UNNOISE_HOME; may be given again.
         json: One JSON object a picture on standard output, and nothing else there.
         quiet: No progress.
     """

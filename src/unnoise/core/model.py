@@ -135,3 +135,7 @@ class Library(Protocol):
     def embedding(self, name: str, /) -> Any:
         """What `adapters.textual_inversion.read` gives of a file."""
         ...
+
+    def control(self, name: str, /) -> Any:
+        """What `adapters.controlnet.read` gives of a file or folder."""
+        ...

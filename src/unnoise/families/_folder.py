@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from unnoise.core.error import Refused
-from unnoise.families._json import read_table
 from unnoise.families._source import Reading, Source, Stored, stored
 from unnoise.weights.header import read_header
 from unnoise.weights.sharded import weights_in
+from unnoise.weights.table import read_table
 
 PIPELINES = (
     "StableDiffusionPipeline",

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unnoise.core.error import Refused
-from unnoise.families._json import read_table
 from unnoise.weights.header import Header, read_header
 from unnoise.weights.sharded import weights_in
+from unnoise.weights.table import read_table
 
 ROLES = ("network", "vae", "text", "tokenizer")
 """The parts that may be given beside a model."""

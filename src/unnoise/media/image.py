@@ -141,6 +141,13 @@ def from_bytes(pixels: Tensor) -> Tensor:
     return pixels.float() / 127.5 - 1
 
 
+def resized(pixels: Tensor, width: int, height: int) -> Tensor:
+    """uint8 pixels (C, H, W) at another size, by Lanczos, whatever becomes of their shape; those of that size stay."""
+    if tuple(pixels.shape[1:]) == (height, width):
+        return pixels
+    return to_pixels(to_image(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
 def pixels_sha256(pixels: Tensor) -> str:
     """The sha256, in hexadecimal, of the pixels row by row, channels innermost (what Pillow's `tobytes` gives)."""
     return hashlib.sha256(_interleaved(pixels)).hexdigest()

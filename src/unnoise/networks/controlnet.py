@@ -153,13 +153,21 @@ class Controlled(nn.Module):
             count = 0 if pictures is None else pictures.shape[1]
             what = f"{count} control pictures for {len(self.controls)} ControlNets"
             raise Refused(what, "give one picture for each", "control")
-        plain = replace(condition, control=None)
+        plain = replace(condition, control=None, positive=None)
         total: Residuals | None = condition.residuals
         for control, picture in zip(self.controls, pictures.unbind(1), strict=True):
             if control.weight and control.acts(time):
-                found = tuple(control.weight * f for f in control.network(x, time, plain, picture))
+                weight = _weight(control, condition)
+                found = tuple(weight * f for f in control.network(x, time, plain, picture))
                 total = found if total is None else tuple(a + b for a, b in zip(total, found, strict=True))
         return cast(Network[LDMUNetCondition], self.network)(x, time, replace(plain, residuals=total))
+
+
+def _weight(control: Control, condition: LDMUNetCondition) -> Tensor | float:
+    """How strongly a control counts; one whose findings are averaged not at all but where the words are positive."""
+    if condition.positive is None or not control.network.config.averaged:
+        return control.weight
+    return control.weight * condition.positive[:, None, None, None]
 
 
 def between(trajectory: Trajectory, clock: Clock, start: float = 0.0, end: float = 1.0) -> tuple[float, float]:

@@ -82,7 +82,8 @@ class LDMUNetCondition(Condition):
     context: (B, L, context) token vectors. mask: (B, L) True where a token counts. pooled: (B, pooled) text and sizes
     as a whole. extra: (B, extra, h, w) beside the sample. control: (B, K, 3, H, W) pictures in [0, 1], one for each
     control of a `Controlled` network, which turns them into `residuals`: what is added to each thing left by the way
-    down, and last to the middle.
+    down, and last to the middle. positive: (B,) True where the words say what to draw, and not what to lead away from
+    or nothing; controls whose findings are averaged act there alone.
     """
 
     sequences: ClassVar[dict[str, str]] = {"context": "mask"}
@@ -91,6 +92,7 @@ class LDMUNetCondition(Condition):
     pooled: Tensor | None = None
     extra: Tensor | None = None
     control: Tensor | None = None
+    positive: Tensor | None = None
     residuals: tuple[Tensor, ...] | None = None
 
 

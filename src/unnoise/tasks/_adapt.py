@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from unnoise.adapters.control import parsed_control
 from unnoise.adapters.strength import parsed
 from unnoise.core.error import Refused
 
@@ -63,12 +64,15 @@ def adapted(plan: "Plan", model: "Model", library: "Library") -> "Model":
     return model
 
 
-def files_of(lora: Sequence[str], embedding: Sequence[str], library: "Library") -> dict[str, str]:
-    """The file of each adapter and embedding -> its sha256."""
+def files_of(
+    lora: Sequence[str], embedding: Sequence[str], control: Sequence[str], library: "Library"
+) -> dict[str, str]:
+    """The file of each adapter, embedding and ControlNet -> its sha256."""
     held = {each: library.adapter(each) for each in (parsed(spec).name for spec in lora)}
     read = {each: library.embedding(each) for each in embedding}
+    steers = {each: library.control(each) for each in (parsed_control(spec).name for spec in control)}
     found: dict[str, str] = {}
-    for name, thing in [*held.items(), *read.items()]:
+    for name, thing in [*held.items(), *read.items(), *steers.items()]:
         for file, digest in thing.files.items():
             found[file if found.get(file, digest) == digest else f"{name}/{file}"] = digest
     return found

@@ -31,6 +31,7 @@ class Plan:
         upscale: how many times larger pictures become in the end.
         lora: adapters, with their strengths.
         embedding: the names of learnt words.
+        control: ControlNets, with their pictures.
     """
 
     prompt: str
@@ -45,6 +46,7 @@ class Plan:
     upscale: int = 1
     lora: tuple[str, ...] = ()
     embedding: tuple[str, ...] = ()
+    control: tuple[str, ...] = ()
 
 
 def check_text(text: str, field: str) -> str:

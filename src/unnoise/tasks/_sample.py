@@ -17,6 +17,7 @@ from unnoise.media.image import pixels_sha256, to_bytes
 from unnoise.samplers import SAMPLERS
 from unnoise.tasks._adapt import adapted
 from unnoise.tasks._bind import bind
+from unnoise.tasks._control import steered
 from unnoise.tasks._enlarge import whole
 from unnoise.tasks._plan import UPSCALER, Plan
 from unnoise.tasks._sound import finite, laid
@@ -30,7 +31,8 @@ def sample(plan: Plan, task: Any, library: Library, start: Paused | None = None)
     """Run a plan, group by group, in flat memory; from a paused run's state where one is given."""
     model = adapted(plan, library.model(task.model), library)
     shape = _shape(plan, model)
-    work = Work(plan, task, model, laid(plan, model, shape), library, start)
+    trajectory = laid(plan, model, shape)
+    work = Work(plan, task, steered(plan, model, library, trajectory), trajectory, library, start)
     if start is not None:
         fitting(start.state, model, shape, work.trajectory)
     first = 0

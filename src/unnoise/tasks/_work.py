@@ -85,7 +85,8 @@ def weights_now(earlier: Record, library: Library) -> dict[str, str]:
     upscale = earlier.request.get("upscale")
     times = upscale if isinstance(upscale, int) else 1
     found = weights(earlier.guidance, library.describe(earlier.model), library, times)
-    return found | files_of(told(earlier.request, "lora"), told(earlier.request, "embedding"), library)
+    lora, embedding, control = (told(earlier.request, field) for field in ("lora", "embedding", "control"))
+    return found | files_of(lora, embedding, control, library)
 
 
 def _numbers(state: State) -> tuple[float, float, float]:
@@ -100,7 +101,7 @@ def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
         request=json_request(work.task) | {"seed": seed, "count": 1, "steps": plan.steps},
         model=work.model.description.name,
         files=weights(plan.guidance, work.model.description, work.library, plan.upscale)
-        | files_of(plan.lora, plan.embedding, work.library),
+        | files_of(plan.lora, plan.embedding, plan.control, work.library),
         seed=seed,
         levels=way.levels,
         sampler=plan.sampler,

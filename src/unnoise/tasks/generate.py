@@ -8,6 +8,7 @@ from unnoise.core.description import Description
 from unnoise.core.event import Event
 from unnoise.tasks import _plan as check
 from unnoise.tasks._adapt import check_adapters, check_embeddings
+from unnoise.tasks._control import check_controls
 from unnoise.tasks._guidance import check_guidance
 from unnoise.tasks._plan import Plan
 from unnoise.tasks._start import check_start
@@ -35,6 +36,8 @@ class Generate:
         upscale: Make each this many times as large in the end: 2, 3, 4, 8, 12 or 16.
         lora: An adapter to put on, FILE[:WEIGHT] or FILE:network=1,text=0.5; may be given again.
         embedding: A learnt word to read in prompts, by its file; may be given again.
+        control: A ControlNet and the picture it looks at, FILE:image=PICTURE,weight=1,start=0,end=1; may be
+            given again.
         start: The sha256 of a paused run that the library holds, to go on from.
     """
 
@@ -52,6 +55,7 @@ class Generate:
     upscale: int | None = None
     lora: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE[:WEIGHT]", "repeated": True})
     embedding: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE", "repeated": True})
+    control: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE:image=PICTURE", "repeated": True})
     start: str | None = None
 
     def plan(self, model: Description) -> Plan:
@@ -80,6 +84,7 @@ class Generate:
             upscale=1 if self.upscale is None else check.check_enlarged(width, height, self.upscale, "upscale"),
             lora=check_adapters(self.lora, "lora"),
             embedding=check_embeddings(self.embedding),
+            control=check_controls(self.control),
         )
 
     def run(self, library: "Library") -> Iterator[Event]:

@@ -86,3 +86,36 @@ def _hint(config: "ControlNetConfig") -> Iterator[Rule]:
     for i in range(blocks):
         yield Rule(f"input_hint_block.{2 * i + 2}", f"controlnet_cond_embedding.blocks.{i}")
     yield Rule(f"input_hint_block.{2 * blocks + 2}", "controlnet_cond_embedding.conv_out")
+
+
+def from_shapes(shapes: Shapes) -> dict[str, Any]:
+    """The fields of our config from the shapes of diffusers' names, where no config.json is at hand.
+
+    Heads and groups are those of the model that the file is for. Whether what it finds is averaged stands in no shape.
+
+    Raises:
+        Refused: they are not those of a ControlNet that is built here.
+    """
+    hint = "controlnet_cond_embedding.blocks.{}.weight"
+    levels = _run(shapes, "down_blocks.{}.resnets.0.conv1.weight")
+    blocks = {_run(shapes, f"down_blocks.{level}.resnets.{{}}.conv1.weight") for level in range(levels)}
+    if not levels or len(blocks) != 1 or _run(shapes, hint) != 6:
+        raise unlike("down_blocks.0.resnets.0.conv1.weight" if not levels or len(blocks) != 1 else hint.format(5))
+    middle, block = "mid_block.attentions.0", "transformer_blocks.{}.norm1.weight"
+    pooled = "add_embedding.linear_1.weight"
+    return {
+        "channels": axis(shapes, "conv_in.weight", 1),
+        "hint": (*(axis(shapes, hint.format(i), 1) for i in (0, 2, 4)), axis(shapes, hint.format(5), 0)),
+        "widths": tuple(axis(shapes, f"down_blocks.{i}.resnets.0.conv1.weight", 0) for i in range(levels)),
+        "blocks": blocks.pop(),
+        "depths": tuple(_run(shapes, f"down_blocks.{i}.attentions.0.{block}") for i in range(levels)),
+        "middle": _run(shapes, f"{middle}.{block}"),
+        "context": axis(shapes, f"{middle}.transformer_blocks.0.attn2.to_k.weight", 1),
+        "pooled": axis(shapes, pooled, 1) if pooled in shapes else 0,
+        "linear": len(shapes.get(f"{middle}.proj_in.weight", ())) == 2,
+    }
+
+
+def _run(shapes: Shapes, pattern: str) -> int:
+    """How many tensors there are of this name, numbered from 0 without a gap."""
+    return next(i for i in count() if pattern.format(i) not in shapes)
