@@ -11,6 +11,9 @@ PACKAGE = Path(import_module("unnoise").__path__[0])
 
 MODULES = [
     "unnoise",
+    "unnoise.adapters.shelf",
+    "unnoise.adapters.strength",
+    "unnoise.adapters.told",
     "unnoise.catalogue",
     "unnoise.core.description",
     "unnoise.core.error",

@@ -161,6 +161,24 @@ def test_refused(unnoise, style, args, said):
     assert said in unnoise("generate", "a red fox", "--model", "tiny", *args).refusal()
 
 
+def test_what_is_at_home_is_listed(unnoise, style, folder, shared):
+    home = folder.parent / "home"
+    for name, source in {
+        "adapters/style": style,
+        "adapters/odd": shared / "fixtures/embeddings/test_embedding.safetensors",
+    }.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / f"{name}.safetensors").write_bytes(source.read_bytes())
+    (home / "adapters" / "broken.pt").write_bytes(b"PK")
+    (home / "embeddings").mkdir()
+    word = shared / "fixtures" / "embeddings" / "cat-toy_learned_embeds.bin"
+    (home / "embeddings" / "cat.bin").write_bytes(word.read_bytes())
+    said = unnoise("list", "adapters").lines
+    assert [line.split()[0] for line in said] == ["broken", "odd", "style"]
+    assert "cannot be used" in said[0] and "no lora" in said[1] and said[2].endswith("LoRA")
+    assert unnoise("list", "embeddings").lines == ["cat  a learnt word for Stable Diffusion 1"]
+
+
 def test_a_model_is_no_adapter(unnoise, style, folder):
     (folder / "model.safetensors").write_bytes((folder.parent / "home" / "models" / "tiny.safetensors").read_bytes())
     assert "no adapter" in unnoise("generate", "x", "--model", "tiny", "--lora", "model.safetensors").refusal()

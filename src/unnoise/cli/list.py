@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from unnoise.adapters.shelf import Role, find, names
+from unnoise.adapters.told import told
 from unnoise.catalogue import describe, models
 from unnoise.cli._parse import parse
 from unnoise.cli._show import say, say_json
 from unnoise.core.error import Refused
 from unnoise.core.registry import Registry
+from unnoise.weights.header import read_header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +21,22 @@ class Asked:
     Where an option takes NAME, NAME:option=value,... sets the options that are listed here.
 
     Args:
-        what: models, samplers, spacings, guidances, tasks, recipes, measures or features.
+        what: models, adapters, embeddings, samplers, spacings, guidances, tasks, recipes, measures or features.
         json: One JSON object a line, and nothing else.
     """
 
-    what: Literal["models", "samplers", "spacings", "guidances", "tasks", "recipes", "measures", "features"]
+    what: Literal[
+        "models",
+        "adapters",
+        "embeddings",
+        "samplers",
+        "spacings",
+        "guidances",
+        "tasks",
+        "recipes",
+        "measures",
+        "features",
+    ]
     json: bool = False
 
 
@@ -45,7 +59,8 @@ class Row:
 
 def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise list")
-    rows = list(_models() if asked.what == "models" else _entries(asked.what))
+    own = {"models": _models, "adapters": lambda: _adapters("lora"), "embeddings": lambda: _adapters("embedding")}
+    rows = list(own[asked.what]() if asked.what in own else _entries(asked.what))
     for row in rows:
         if asked.json:
             say_json(**vars(row))
@@ -62,6 +77,17 @@ def _models() -> Iterator[Row]:
             found = describe(name)
             size = f"{found.width}x{found.height}"
             yield Row(name, f"{found.title or found.family}, {size}, {found.parameters / 1e6:.1f} M parameters")
+        except Refused as refused:
+            yield Row(name, f"cannot be used: {refused}")
+
+
+def _adapters(role: Role) -> Iterator[Row]:
+    for name in names(role):
+        try:
+            said = told(read_header(find(name, role))) or {"kind": "nothing"}
+            right = said["kind"] == role
+            what = ", ".join(said.get("kinds", ["a learnt word"])) if right else f"cannot be used: no {role}"
+            yield Row(name, f"{what} for {said['meant_for']}" if right and said["meant_for"] != "unknown" else what)
         except Refused as refused:
             yield Row(name, f"cannot be used: {refused}")
 
