@@ -68,6 +68,8 @@ def test_a_lora_of_network_and_text(sd1, tmp_path):
     file = tmp_path / "pytorch_lora_weights.safetensors"
     made = ours(tmp_path, folder, Run(), *EULER, "--lora", f"{file}:network=0.7,text=0.4")
     agree(made, theirs(pipeline, Run()))
+    streamed = ours(tmp_path, folder, Run(), *EULER, "--lora", f"{file}:network=0.7,text=0.4", "--memory", "1MB")
+    agree(streamed, made)
     assert (made[0] - plain[0]).abs().max() > 0.05 * plain[0].abs().max()
 
 

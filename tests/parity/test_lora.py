@@ -6,9 +6,9 @@ from copy import deepcopy
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from adapters.small import holding
+from adapters.small import holding, pair
 from parity import test_clip, test_flux, test_ldm_unet, test_mmdit
 from parity.latent import SMALL, as_pooled, diffusers, sizes_told
 from unnoise.adapters.attach import attach, fuse
@@ -17,6 +17,7 @@ from unnoise.adapters.strength import Strength
 from unnoise.networks.flux import FluxCondition
 from unnoise.networks.ldm_unet import LDMUNetCondition
 from unnoise.networks.mmdit import MMDiTCondition
+from unnoise.weights.maps import ldm_unet
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # theirs
 with warnings.catch_warnings():
@@ -99,7 +100,6 @@ def test_a_unets_adapter_saved_by_their_pipeline(unets, name, tmp_path):
 
 def test_kohyas_names_as_they_convert_them(unets, tmp_path):
     from diffusers.utils import convert_state_dict_to_kohya
-    from safetensors.torch import save_file
 
     model, ours, both = unets
     tensors, _ = adapted(model, target_modules=[*ATTENTION, "conv1"], lora_alpha=4)
@@ -110,6 +110,32 @@ def test_kohyas_names_as_they_convert_them(unets, tmp_path):
     found, expected = both(attach(ours, [(read(tmp_path / "kohya.safetensors"), Strength())]))
     assert (found - before).abs().max() > 1e-2 * before.abs().max()
     near(found, expected)
+
+
+def test_sgms_names_as_they_map_them(base, tmp_path):
+    """kohya's scripts name SDXL's layers after Stability's own blocks, which diffusers maps by counting."""
+    if base[0].config.addition_embed_type is None:
+        pytest.skip("of SDXL alone")
+    model, ours = deepcopy(base[0]), base[1]
+    network, tensors = ours.denoiser.network, {}
+    for name in (
+        n for n, m in network.named_modules() if isinstance(m, torch.nn.Linear) and n.endswith(("to_q", "to_v"))
+    ):
+        [(theirs, _)] = ldm_unet.original(network.config).spots(name)
+        tensors |= pair(f"lora_unet_{theirs.replace('.', '_')}", *network.get_submodule(name).weight.shape)
+    save_file(tensors, tmp_path / "kohya.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read_by_them, alphas = diffusers().StableDiffusionXLPipeline.lora_state_dict(
+            tmp_path / "kohya.safetensors", unet_config=model.config
+        )
+        model.load_lora_adapter(read_by_them, network_alphas=alphas, prefix="unet")
+    x, context, told = torch.randn(1, 4, 8, 16), torch.randn(1, 7, 24), sizes_told(model.config, 1)
+    condition = LDMUNetCondition(context=context, pooled=as_pooled(told, model.config.addition_time_embed_dim))
+    with torch.no_grad():
+        expected = model(x, torch.tensor([5.0]), context, added_cond_kwargs=told).sample
+        made = attach(ours, [(read(tmp_path / "kohya.safetensors"), Strength())])
+        near(made.denoiser.network(x, torch.tensor([5.0]), condition), expected)
 
 
 def test_several_with_weights(unets, tmp_path):
@@ -175,6 +201,31 @@ def test_fluxs_adapter(tmp_path):
     for put in (attach, fuse):
         made = put(ours, [(read(tmp_path / "pytorch_lora_weights.safetensors"), Strength())])
         near(made.denoiser.network(x, time, condition), expected)
+
+
+@torch.no_grad()
+def test_fluxs_names_in_kohyas_spelling(tmp_path):
+    model = test_flux.theirs(guided=True)
+    model.save_pretrained(tmp_path / "base")
+    ours, tensors = holding(test_flux.ours(tmp_path / "base")), {}
+    for name, layer in ours.denoiser.network.named_modules():
+        # diffusers cuts the single blocks' linear1 at the published width alone
+        if isinstance(layer, torch.nn.Linear) and "blocks" in name and not name.endswith("linear1"):
+            flat = f"lora_unet_{name.replace('.', '_')}"
+            tensors |= pair(flat, *layer.weight.shape) | {f"{flat}.alpha": torch.tensor(2.0)}
+    save_file(tensors, tmp_path / "kohya.safetensors")
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read_by_them, alphas = diffusers().FluxPipeline.lora_state_dict(
+            tmp_path / "kohya.safetensors", return_alphas=True
+        )
+        model.load_lora_adapter(read_by_them, network_alphas=alphas, prefix="transformer")
+    x, context, pooled = torch.randn(2, 4, 8, 12), torch.randn(2, 5, 20), torch.randn(2, 12)
+    time, guidance = torch.tensor([300.0, 900.0]), torch.tensor([3.5, 1.0])
+    expected = test_flux.answered(model, x, time, context, pooled, guidance)
+    condition = FluxCondition(context=context, pooled=pooled, guidance=guidance)
+    made = attach(ours, [(read(tmp_path / "kohya.safetensors"), Strength())])
+    near(made.denoiser.network(x, time, condition), expected)
 
 
 @torch.no_grad()

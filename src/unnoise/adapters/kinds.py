@@ -94,7 +94,10 @@ class Product:
         parts = [part.float() for part in self.parts]
         if len(parts) == 1:
             return parts[0]
-        return parts[0] @ parts[1] if len(parts) == 2 else torch.einsum("rm,sn,rskl->mnkl", *parts)
+        if len(parts) == 2:
+            return parts[0] @ parts[1]
+        # Two at a time: of three, einsum would first make every pair of the two ranks.
+        return torch.einsum("rm,rnkl->mnkl", parts[0], torch.einsum("sn,rskl->rnkl", parts[1], parts[2]))
 
 
 @dataclass(frozen=True)
