@@ -1,13 +1,16 @@
 """Layers are found by every name that files have for them, and by no other."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from adapters.small import FULL, TEXT, TO_Q, UNET, meta, model
 from unnoise.adapters.layers import Part, part_named, parts
 from unnoise.adapters.lora import layers
+from unnoise.core.denoiser import Denoiser
 from unnoise.networks.clip_text import CLIPText
+from unnoise.networks.controlnet import Controlled
 from unnoise.networks.ldm_unet import LDMUNet
 from unnoise.weights.keymap import Spot
 
@@ -83,6 +86,15 @@ def test_text_encoders_by_their_number():
     assert two["text"].place == "encoders.0"
     assert part_named(two, "text_2") == ("text_2", two["text_2"])
     assert part_named(two, "text_3") == ("text_2", two["text_2"])
+
+
+def test_a_network_within_controls_is_the_part():
+    plain = model()
+    denoiser = plain.denoiser
+    held = replace(plain, denoiser=Denoiser(Controlled(denoiser.network, ()), denoiser.prediction, denoiser.clock))
+    found = parts(held)["network"]
+    assert found.place == "network" and found.module is denoiser.network
+    assert found.spot(TO_Q, "dotted") == Spot(TO_Q)
 
 
 def test_a_conditioner_with_an_encoder_of_its_own_is_a_part(tiny_model):

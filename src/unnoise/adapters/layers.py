@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from unnoise.adapters.dialects import NETWORK, TEXTS, Spelling
 from unnoise.core.model import Model
+from unnoise.networks.controlnet import Controlled
 from unnoise.weights.keymap import KeyMap, Rule, Spot
 from unnoise.weights.maps import clip, flux, ldm_unet, mmdit, t5
 
@@ -115,7 +116,8 @@ def parts(model: Model) -> dict[str, Part]:
 
     T5 is the last text encoder wherever it is; a conditioner with an encoder of its own is that itself.
     """
-    found = {NETWORK: Part(model.denoiser.network)}
+    network = model.denoiser.network
+    found = {NETWORK: Part(network.network, "network") if isinstance(network, Controlled) else Part(network)}
     if isinstance(conditioner := cast(object, model.conditioner), nn.Module):
         inner = [Part(m, name) for name, m in conditioner.named_modules() if _file(m) in ENCODERS and name]
         outer = [part for part in inner if not any(part.place.startswith(f"{p.place}.") for p in inner)]
