@@ -25,6 +25,10 @@ from families.strangers import (
 )
 from unnoise.catalogue import describe, reading
 from unnoise.core.error import Refused
+from unnoise.families import sdxl
+from unnoise.families._folder import read_source
+from unnoise.families._source import locate
+from unnoise.families._told import course_of
 
 LDM, VAE = "model.diffusion_model.", within("first_stage_model.", VAE_SHAPES)
 SD1_TEXT = within("cond_stage_model.transformer.", HF)
@@ -138,6 +142,26 @@ def test_markers_and_metadata_say_what_is_predicted(tmp_path, extra, metadata, s
     path = tensors(tmp_path / "x.safetensors", FILES["sdxl"][0] | extra, metadata)
     assert describe(str(path)).facts["prediction"] == said
     assert describe(str(path), reading(family="sdxl:prediction=v")).facts["prediction"] == "v"
+
+
+def test_a_marker_says_that_the_noisiest_row_holds_no_data(tmp_path):
+    """So that steps have to begin there, and not a row below."""
+    path = tensors(tmp_path / "x.safetensors", FILES["sdxl"][0] | {"v_pred": (1,), "ztsnr": (1,)})
+    course = course_of(read_source(path), sdxl.USUAL)
+    _, _, schedule = course.parts()
+    assert course.spacing == "trailing" and "spacing" not in course.defaults
+    assert schedule.ratios[-1] == float("inf") and len(schedule.ratios) == 1000
+
+
+@pytest.mark.parametrize("order", [(768, 1280), (1280, 768)])
+def test_text_encoders_that_are_given_are_told_apart_by_their_width(tmp_path, order):
+    files = [tensors(tmp_path / f"{w}.safetensors", {next(iter(HF)): (9, w)}) for w in order]
+    path = tensors(tmp_path / "x.safetensors", unet_shapes(True, 24))
+    found = locate(read_source(path, reading({"text": files})), sdxl.BASE)
+    assert {name: stored.header.path.stem for name, stored in found.items() if "clip" in name} == {
+        "clip_l": "768",
+        "clip_g": "1280",
+    }
 
 
 @pytest.mark.parametrize(("spread", "said", "side"), [(0.2, "v", 768), (0.01, "epsilon", 512), (None, "v", 768)])

@@ -96,6 +96,8 @@ def test_every_sampler_goes_the_same_way(saved, model, name, size):
     alike(saved[0], model, config, sdxl.USUAL.noising, Run(width=size[0], height=size[1]))
 
 
-def test_a_single_file_is_the_same_model(saved, single, tmp_path):
+@pytest.mark.parametrize("negative", ["blurry", ""])
+def test_a_single_file_is_the_same_model(saved, single, tmp_path, negative):
     scheduled(saved[0], *TABLED["euler"], **TABLE)
-    agree(ours(tmp_path, single, Run(height=48), *EULER), theirs(saved[0], Run(height=48)))
+    run = Run(height=48, negative=negative)
+    agree(ours(tmp_path, single, run, *EULER), theirs(saved[0], run))
