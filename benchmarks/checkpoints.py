@@ -1,6 +1,7 @@
 """A classifier-free step of a full-size Stable Diffusion 1.5 U-Net at 512 x 512, beside diffusers: seconds, errors.
 
-python benchmarks/checkpoints.py [--rounds 3] [--side 64] [--compiled] [--dtype bfloat16] [--processor]
+python benchmarks/checkpoints.py [--rounds 3] [--side 64] [--compiled] [--levels 4] [--dtype bfloat16]
+    [--processor]
 
 Both have the same random weights in bfloat16, run in channels_last, and take turns in one process. An error is that of
 the output to diffusers' own in float32 from the same weights, relative to its norm.
@@ -10,7 +11,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
@@ -22,8 +23,6 @@ from unnoise.nn.native import native
 from unnoise.weights.maps.ldm_unet import diffusers
 
 TOKENS = 77
-PEER = {"cross_attention_dim": 768}
-"""What Stable Diffusion 1.5's config.json says beside diffusers' defaults."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,21 @@ def theirs(network: nn.Module, step: Step) -> Tensor:
     return network(step.x, step.time, step.context, return_dict=False)[0]
 
 
-def both(dtype: torch.dtype) -> tuple[nn.Module, nn.Module]:
-    """Our network and diffusers', over the same random weights."""
+def both(dtype: torch.dtype, levels: int) -> tuple[nn.Module, nn.Module]:
+    """Our network and diffusers', over the same random weights: the first levels of Stable Diffusion 1.5."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
-    network = LDMUNet(LDMUNetConfig()).to(dtype).eval().requires_grad_(False)
+    whole = LDMUNetConfig()
+    config = replace(whole, widths=whole.widths[:levels], depths=whole.depths[:levels], heads=whole.heads[:levels])
+    network = LDMUNet(config).to(dtype).eval().requires_grad_(False)
     with torch.device("meta"):
-        peer = UNet2DConditionModel(**PEER)
+        peer = UNet2DConditionModel(
+            cross_attention_dim=config.context,
+            block_out_channels=config.widths,
+            down_block_types=["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in config.depths],
+            up_block_types=["CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in config.depths[::-1]],
+        )
     peer.load_state_dict(diffusers(network.config).theirs(network.state_dict()), assign=True)
     return network, peer.eval().requires_grad_(False)
 
@@ -87,6 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A full-size step beside diffusers'")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", type=int, default=64, help="of the latents")
+    parser.add_argument("--levels", type=int, default=4, help="of the network, from the largest; few compile sooner")
     parser.add_argument("--compiled", action="store_true", help="compile both as well: minutes")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--processor", action="store_true", help="one thread's own time: for a machine that is busy")
@@ -97,9 +104,9 @@ def main() -> None:
     draw = torch.Generator().manual_seed(1)
     x, context = (torch.randn(2, *s, generator=draw) for s in ((4, given.side, given.side), (TOKENS, 768)))
     step = Step(x, torch.tensor([601.0, 601.0]), context).to(dtype)
-    network, peer = both(dtype)
+    network, peer = both(dtype, given.levels)
     expected = theirs(peer.float(), step.to(torch.float32))
-    network, peer = both(dtype)
+    network, peer = both(dtype, given.levels)
     peer = peer.to(memory_format=torch.channels_last)
     print(f"| {given.dtype} | diffusers, s | unnoise, s | times as fast | diffusers' error | ours | ours / theirs |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -112,7 +119,8 @@ def main() -> None:
     computed = str(native("cpu", dtype)).removeprefix("torch.")
     print(
         f"\nMedians of {given.rounds} alternations, {torch.get_num_threads()} threads, "
-        f"{'processor' if given.processor else 'wall'} time, latents of {given.side} x {given.side}; diffusers "
+        f"{'processor' if given.processor else 'wall'} time, {given.levels} levels, latents of "
+        f"{given.side} x {given.side}; diffusers "
         f"{installed('diffusers')}. This machine is asked to compute {given.dtype} in {computed}. {describe()}"
     )
 
