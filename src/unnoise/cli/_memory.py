@@ -5,7 +5,9 @@ Pages of mapped files do not count: the system takes them back when memory is sh
 for themselves does, as they were measured.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, cast
 
 import torch
@@ -19,11 +21,13 @@ from unnoise.families._folder import read_source
 from unnoise.families._parts import held
 from unnoise.families._source import Source, locate
 from unnoise.tasks._plan import Plan
+from unnoise.weights.entry import Entry
+from unnoise.weights.open import DTYPES
 from unnoise.weights.place import Place
 
-PROCESS = 230 * 2**20
-"""What a process has when it begins to draw: Python, torch and this package."""
-KERNELS = 1.15
+PROCESS = 185 * 2**20
+"""What a process has when it begins to draw: Python, torch, this package and a vocabulary."""
+KERNELS = 1.2
 """What kernels and the allocator take beside tensors, as a factor of these."""
 
 
@@ -55,7 +59,8 @@ def memory(plan: Plan, name: str, sketch: Sketch, found: Cost, where: Place) -> 
     Args:
         found: what it calls, as `cost` tells.
     """
-    takes = _placed(read_source(find(str(sketch.shelf.models.get(name, name))), sketch.shelf.reading), where)
+    source = read_source(find(str(sketch.shelf.models.get(name, name))), sketch.shelf.reading)
+    parts = _parts(source, where)
     model, device = sketch.model(name), where.device.type
     call = max(found.all_calls, key=lambda call: call.batch)
     network, condition = sketch.calls.known[call]
@@ -63,28 +68,54 @@ def memory(plan: Plan, name: str, sketch: Sketch, found: Cost, where: Place) -> 
     wishes = [Wish(plan.prompt, width=plan.width, height=plan.height)]
     tokens = model.conditioner.prepare(wishes)
     with weightless():
-        reader = _there(model.conditioner, device)
+        reader = imagined(cast(nn.Module, model.conditioner), device)
         text = peak(lambda: reader(tokens))
-        run, given = (
-            _there(network, device),
-            condition.map(lambda v: torch.empty(v.shape, dtype=v.dtype, device=device)),
-        )
+        run = imagined(network, device, parts.kept)
+        given = condition.map(lambda v: torch.empty(v.shape, dtype=v.dtype, device=device))
         sample, time = (torch.empty(shape, device=device) for shape in (x, x[:1]))
         step = peak(lambda: run(sample.to(where.dtype), time, given))
-        codec, latent = _there(model.codec, device), torch.empty(1, *x[1:], dtype=where.dtype, device=device)
+        codec: Any = imagined(cast(nn.Module, model.codec), device)
+        latent = torch.empty(1, *x[1:], dtype=where.dtype, device=device)
         decode = peak(lambda: codec.decode(latent).float())
-    return Memory(PROCESS if device == "cpu" else 0, sum(takes), text, step, decode)
+    modules = {"network": network, "vae": model.codec, "text": model.conditioner}
+    joined = sum(_joined(cast(nn.Module, modules[role]), left) for role, left in parts.left.items())
+    return Memory(PROCESS if device == "cpu" else 0, parts.takes + joined, text, step, decode)
 
 
-def _there(module: Any, device: str) -> Any:
-    """A copy of a module of the meta device, as if it were on another."""
-    return imagined(cast(nn.Module, module), device)
+@dataclass(frozen=True)
+class Parts:
+    """What becomes of a model's weights.
+
+    Args:
+        takes: bytes of those that are placed.
+        left: of those that stay in their files, by role.
+        kept: the type of the network's, where they stay though it computes in another.
+    """
+
+    takes: int
+    left: Mapping[str, tuple[Entry, ...]]
+    kept: torch.dtype | None
 
 
-def _placed(source: Source, where: Place) -> list[int]:
-    """How many bytes each network takes."""
+def _parts(source: Source, where: Place) -> Parts:
     slots = recognise(source).slots
     if not slots:
         assert source.whole is not None
-        return [where.moved(source.whole.header.tensors.values())]
-    return [bytes or 0 for bytes in held(locate(source, slots), slots, where).values()]
+        return Parts(where.moved(source.whole.header.tensors.values()), {}, None)
+    found = locate(source, slots)
+    takes, left, kept = held(found, slots, where), dict[str, tuple[Entry, ...]](), None
+    for slot in slots:
+        if slot.name in takes and not takes[slot.name]:
+            header = found[slot.name].header
+            entries = tuple(e for name, e in header.tensors.items() if name.startswith(found[slot.name].prefix))
+            left[slot.role] = left.get(slot.role, ()) + entries
+            if slot.kind == "network" and takes[slot.name] is None:
+                kept = DTYPES.get(max(entries, key=lambda e: e.bytes).dtype)
+    return Parts(sum(bytes or 0 for bytes in takes.values()), left, kept)
+
+
+def _joined(module: nn.Module, stored: Sequence[Entry]) -> int:
+    """Bytes of weights that are put together from several of a file's, so that they cannot stay there."""
+    whole = {prod(entry.shape) for entry in stored}
+    size = max((DTYPES[e.dtype].itemsize for e in stored if e.dtype in DTYPES), default=4)
+    return sum(p.numel() * size for p in module.parameters() if p.numel() not in whole)

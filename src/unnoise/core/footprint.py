@@ -65,16 +65,18 @@ def peak(run: Callable[[], object]) -> int:
     return counted.peak
 
 
-def imagined(module: M, device: str) -> M:
+def imagined(module: M, device: str, kept: torch.dtype | None = None) -> M:
     """A module's copy whose weights are on a device and take no memory; call it where tensors are weightless.
 
     Args:
         module: of torch's meta device.
+        kept: what the weights of layers that follow their input are stored as; as they are by default.
     """
     made = copy.deepcopy(module)
     for layer in made.modules():
+        stored = kept if getattr(layer, "follows", False) else None
         for name, own in layer.named_parameters(recurse=False):
-            there = torch.empty(own.shape, dtype=own.dtype, device=device)
+            there = torch.empty(own.shape, dtype=stored or own.dtype, device=device)
             setattr(layer, name, nn.Parameter(there, requires_grad=False))
         for name, own in layer.named_buffers(recurse=False):
             setattr(layer, name, torch.empty(own.shape, dtype=own.dtype, device=device))
@@ -86,8 +88,8 @@ def _key(tensor: Tensor) -> int:
 
 
 def _scratch(func: Any, args: Any) -> int:
-    """What a kernel lays out anew for the time of its call: a convolution's weights on a CPU, where features lie channels
-    last once for that and once in blocks."""
+    """What a kernel lays out anew for the time of its call: a convolution's weights on a CPU, twice where features lie
+    channels last, once for that and once in blocks."""
     if func is not torch.ops.aten.convolution.default or not isinstance(args[1], FakeTensor):
         return 0
     x, weight = args[:2]
