@@ -1,7 +1,6 @@
 """`unnoise convert`: what a name asks for, what stays as it was, what is left out, and what is refused in one line."""
 
 import json
-import struct
 from types import SimpleNamespace
 
 import pytest
@@ -208,15 +207,6 @@ def test_programs_are_told(unnoise, folder, schnell):
     }
 
 
-def test_files_are_packed_and_aligned(unnoise, folder, sd1):
-    """As the format's own library lays them: the widest numbers first, the header a multiple of 8 bytes."""
-    unnoise("convert", sd1, "made.safetensors")
-    data = (folder / "made.safetensors").read_bytes()
-    assert struct.unpack("<Q", data[:8])[0] % 8 == 0
-    spans = [entry.span[0] for entry in read_header(folder / "made.safetensors").tensors.values()]
-    assert spans == sorted(spans)
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -245,7 +235,11 @@ def test_what_cannot_be_is_one_line(unnoise, folder, sd1, words, said):
 
 def test_a_model_is_not_written_over_itself(unnoise, folder, schnell):
     (folder / "a.safetensors").write_bytes(schnell.read_bytes())
+    save_file(text(""), folder / "l.safetensors")
+    held = (folder / "l.safetensors").read_bytes()
     assert "is the model itself" in unnoise("convert", "a.safetensors", "./a.safetensors").refusal()
+    said = unnoise("convert", "a.safetensors", "l.safetensors", "--part", "text=./l.safetensors").refusal()
+    assert "or a part of it" in said and (folder / "l.safetensors").read_bytes() == held
     assert (folder / "a.safetensors").read_bytes() == schnell.read_bytes()
 
 

@@ -223,3 +223,13 @@ def test_a_single_file_of_sd2_has_the_layer_that_is_never_used(there):
     names = load_file(there[1] / "single.safetensors")
     layers = {n.split(".")[4] for n in names if n.startswith("cond_stage_model.model.transformer.resblocks.")}
     assert len(layers) == there[0].text_encoder.config.num_hidden_layers + 1
+
+
+@pytest.mark.parametrize("there", ["sd1"], indirect=True)
+def test_a_folder_in_another_type_loads_in_that(there, tmp_path):
+    """Their own configs name a type, which would be believed."""
+    convert(there[1] / "theirs", tmp_path / "folder", "--dtype", "bfloat16")
+    encoder = peers()[1].CLIPTextModel.from_pretrained(tmp_path / "folder" / "text_encoder")
+    assert encoder.dtype == torch.bfloat16
+    mine, others = encoder.state_dict(), there[0].text_encoder.state_dict()
+    assert same(mine, {k: v.bfloat16() for k, v in others.items()})

@@ -1,4 +1,4 @@
-"""Carry a model into another layout: a single file, a folder as diffusers has it, or GGUF; exact, but for --dtype."""
+"""Carry a model into another layout, every number as it was: a single file, a folder of diffusers, or GGUF."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -106,8 +106,9 @@ def _check(source: Source, path: Path, target: Target, dtype: str) -> None:
         raise Refused(f"there is no type '{dtype[:40]}'", f"one of {', '.join(DTYPES)}", "dtype")
     if dtype == "q8_0" and target != "gguf":
         raise Refused("q8_0 is a type of GGUF alone", "name a .gguf file, or choose float16 or bfloat16", "dtype")
-    if source.path.exists() and path.exists() and source.path.samefile(path):
-        raise Refused(f"{path} is the model itself", "name another file", "out")
+    read = (source.path, *(part for paths in source.reading.parts.values() for part in paths))
+    if path.exists() and any(each.exists() and each.samefile(path) for each in read):
+        raise Refused(f"{path} is the model itself, or a part of it", "name another file", "out")
 
 
 def _own(source: Source, description: Description, path: Path, dtype: str) -> Written:
