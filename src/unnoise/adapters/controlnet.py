@@ -102,23 +102,28 @@ class ControlFile:
         Raises:
             Refused: it is for another U-Net, damaged, or has settings that are not built here.
         """
+        try:
+            config = self._settings(unet)
+            if (config, place) not in self._built:
+                self._built = {(config, place): self._filled(config, place)}
+            return self._built[config, place]
+        except Refused as refused:
+            raise Refused(f"the ControlNet '{self.name[:60]}': {refused.what}", refused.remedy, "control") from None
+
+    def takes(self, place: "Place") -> int | None:
+        """How many bytes of memory its weights take; None where they stay in their file, each used in its turn."""
+        found = place.moved(e for n, e in self.header.tensors.items() if n.startswith(self._layout[1]))
+        return None if found > (0 if place.memory else place.room()) else found
+
+    def _filled(self, config: "ControlNetConfig", place: "Place") -> "ControlNet":
         from unnoise.networks.controlnet import ControlNet
         from unnoise.weights.place import filled
 
-        config = self.settings(unet)
-        if (key := (config, place)) not in self._built:
-            takes = place.moved(self.header.tensors.values())
-            kept = takes > 0 if place.memory else takes > place.room()
-            self._built.clear()
-            self._built[key] = filled(lambda: ControlNet(config), self._tensors(config), "", place, kept)
-        return self._built[key]
+        kept = self.takes(place) is None and place.device.type != "meta"
+        return filled(lambda: ControlNet(config), self._tensors(config), "", place, kept)
 
-    def settings(self, unet: "LDMUNetConfig") -> "ControlNetConfig":
-        """Its settings, which are the U-Net's own where no shape tells them.
-
-        Raises:
-            Refused: it is for another U-Net.
-        """
+    def _settings(self, unet: "LDMUNetConfig") -> "ControlNetConfig":
+        """Its settings, which are the U-Net's own where no shape tells them."""
         from unnoise.networks.controlnet import ControlNetConfig
 
         if self.config is None:
@@ -129,8 +134,8 @@ class ControlFile:
         for name in ("context", "pooled", "channels", "widths", "blocks"):
             if getattr(config, name) != getattr(unet, name):
                 own = _MEANT.get((config.context, config.pooled), "another U-Net")
-                what = f"the ControlNet '{self.name[:60]}' is for {own}: its {name} is {getattr(config, name)}"
-                raise Refused(what, f"this model's is {getattr(unet, name)}; use one that was made for it", "control")
+                what = f"it is for {own}, with {name} {getattr(config, name)}"
+                raise Refused(what, f"this model has {getattr(unet, name)}; use one that was made for it", "control")
         return config
 
     def meant_for(self) -> str:
@@ -155,7 +160,10 @@ class ControlFile:
 
         layout, prefix = self._layout
         keys: KeyMap = (maps.original if layout == "original" else maps.diffusers)(config)
-        return keys.inside(prefix).ours(open_tensors(self.header.path), _beside if prefix else lambda _: False)
+        try:
+            return keys.inside(prefix).ours(open_tensors(self.header.path), _beside if prefix else lambda _: False)
+        except Refused as refused:
+            raise Refused(refused.what, "the file is damaged, or of a kind that is not built here", "control") from None
 
 
 def _beside(name: str) -> bool:

@@ -9,6 +9,7 @@ real data: its count is an estimate, and says so.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 from typing import Any, cast
 
 import torch
@@ -26,6 +27,7 @@ from unnoise.core.state import begin
 from unnoise.core.trajectory import Trajectory
 from unnoise.samplers import SAMPLERS
 from unnoise.tasks._bind import bind
+from unnoise.tasks._control import steered
 from unnoise.tasks._plan import Plan
 from unnoise.tasks._sample import GROUP
 from unnoise.tasks._sound import finite, laid
@@ -109,6 +111,9 @@ class Sketch:
     def embedding(self, name: str) -> Any:
         return self.shelf.embedding(name)
 
+    def control(self, name: str) -> Any:
+        return self.shelf.control(name)
+
     def upscaler(self, name: str) -> Enlarging:
         return self.shelf.upscaler(name)
 
@@ -117,12 +122,28 @@ class Sketch:
             self._kept[name] = self._sketched(name)
         return self._kept[name]
 
+    def steered(self, plan: Plan, model: Model, trajectory: Trajectory) -> Model:
+        """A model with the plan's ControlNets, as if they acted all the way."""
+        if not plan.control:
+            return model
+        from unnoise.networks.controlnet import Controlled
+
+        stub = cast(Stub, model.denoiser.network)
+        made = steered(plan, _with(model, stub.held[0]), self, trajectory)
+        found = cast(Controlled, made.denoiser.network)
+        whole = Controlled(found.network, [replace(each, times=(-inf, inf)) for each in found.controls])
+        return _with(made, Stub(stub.name, whole, self.calls))
+
     def _sketched(self, name: str) -> Model:
         file = str(self.shelf.models.get(name, name))
         model = assembled(file, Place(META, getattr(torch, self.dtype)), self.shelf.reading)
-        held = model.denoiser
-        denoiser = Denoiser[Any](Stub(name, held.network, self.calls), held.prediction, held.clock)
-        return replace(model.named(name), denoiser=denoiser)
+        return _with(model.named(name), Stub(name, model.denoiser.network, self.calls))
+
+
+def _with(model: Model, network: nn.Module) -> Model:
+    """The model with another network."""
+    held = model.denoiser
+    return replace(model, denoiser=Denoiser[Any](network, held.prediction, held.clock))
 
 
 @dataclass(frozen=True)
@@ -175,6 +196,7 @@ def cost(plan: Plan, model_name: str, sketch: Sketch, device: str) -> Cost:
     model = sketch.model(model_name)
     shape = (model.codec.channels, plan.height // model.codec.scale, plan.width // model.codec.scale)
     trajectory = laid(plan, model, shape)
+    model = sketch.steered(plan, model, trajectory)
     free = alone(SAMPLERS.make(plan.sampler))
     size = 1 if sketch.exact or device == "cpu" or free else GROUP
     groups = {size: len(plan.seeds) // size, len(plan.seeds) % size: 1}

@@ -20,8 +20,10 @@ OTHERS: Mapping[str, str] = {
     "net.x_embedder.proj.1.weight": "Cosmos",
     "control_model.time_embed.0.weight": "a ControlNet",
     "controlnet_cond_embedding.conv_in.weight": "a ControlNet",
+    "input_hint_block.0.weight": "a ControlNet",
 }
 """Tensors that mark models of other kinds, with or without `model.diffusion_model.` before them."""
+STEERS = "give it with --control beside a model"
 LORA = (
     ".lora_down.weight",
     ".lora_up.weight",
@@ -58,7 +60,7 @@ def _seems(stored: Stored) -> tuple[str, str]:
     names = {name.removeprefix("model.diffusion_model.") for name in stored.shapes}
     for mark, kind in OTHERS.items():
         if mark in names:
-            return f"{kind}, which unnoise does not run as a model", ""
+            return f"{kind}, which unnoise does not run as a model", STEERS if kind == "a ControlNet" else ""
     if any(name.endswith(LORA) for name in names):
         return "a LoRA and no model", "give it with --lora beside a model"
     for kind, said in PARTS.items():
