@@ -1,0 +1,52 @@
+"""A model that is larger than the memory it may take gives the same picture, and a plan knows what it takes."""
+
+import json
+import warnings
+
+import pytest
+import torch
+
+from cli.conftest import folder, unnoise  # noqa: F401  fixtures
+from parity.pipes import TABLE, Run, clip, clip_tokenizer, ours, peers, randomised, unet, vae
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """A tiny pipeline, stored in float16."""
+    diffusers, _ = peers()
+    folder = tmp_path_factory.mktemp("half")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipeline = diffusers.StableDiffusionPipeline(
+            vae=randomised(vae(), 1),
+            text_encoder=randomised(clip(), 2),
+            tokenizer=clip_tokenizer(folder / "words"),
+            unet=randomised(unet(attention_head_dim=8), 3),
+            scheduler=diffusers.EulerDiscreteScheduler(**TABLE),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.to(torch.float16).save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def test_weights_that_stay_in_their_file_give_the_same_numbers(half, tmp_path):
+    free, bound = (ours(tmp_path, half, Run(steps=3), *more) for more in ((), ("--memory", "1MB")))
+    assert torch.equal(free[0], bound[0]) and torch.equal(free[1], bound[1])
+
+
+def test_a_plan_tells_what_stays(half, unnoise):
+    def memory(*more):
+        said = unnoise("plan", "generate", "a fox", "--model", half, "--steps", 2, "--json", "--measure", *more)
+        return json.loads(said.lines[-1])["memory"]
+
+    free, bound = memory(), memory("--memory", "1MB")
+    assert bound["weights"] < free["weights"]
+    assert bound["step"] >= free["step"]
+
+
+def test_an_amount_that_is_none_is_refused(half, unnoise):
+    assert "no amount of memory" in unnoise("generate", "x", "--model", half, "--memory", "lots").refusal()
