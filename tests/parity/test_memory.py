@@ -6,31 +6,35 @@ import warnings
 import pytest
 import torch
 
-from cli.conftest import folder, unnoise  # noqa: F401  fixtures
+from cli import conftest
 from parity.pipes import TABLE, Run, clip, clip_tokenizer, ours, peers, randomised, unet, vae
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
+
+
+folder, unnoise = conftest.folder, conftest.unnoise
+"""Fixtures: a folder to be in, and the command line as a function."""
 
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory):
     """A tiny pipeline, stored in float16."""
     diffusers, _ = peers()
-    folder = tmp_path_factory.mktemp("half")
+    made = tmp_path_factory.mktemp("half")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipeline = diffusers.StableDiffusionPipeline(
             vae=randomised(vae(), 1),
             text_encoder=randomised(clip(), 2),
-            tokenizer=clip_tokenizer(folder / "words"),
+            tokenizer=clip_tokenizer(made / "words"),
             unet=randomised(unet(attention_head_dim=8), 3),
             scheduler=diffusers.EulerDiscreteScheduler(**TABLE),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
         )
-        pipeline.to(torch.float16).save_pretrained(folder / "model")
-    return folder / "model"
+        pipeline.to(torch.float16).save_pretrained(made / "model")
+    return made / "model"
 
 
 def test_weights_that_stay_in_their_file_give_the_same_numbers(half, tmp_path):
