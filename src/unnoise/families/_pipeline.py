@@ -46,8 +46,6 @@ def write_folder(
     index = _index(configs, layout, source, fitted[0])
     check_room(path, sum(_stored(network, dtype).bytes for network in fitted))
     with staged_folder(path) as beside:
-        for network in fitted:
-            _write_network(network, configs[network.slot.folder], dtype, beside / network.slot.folder)
         for folder, (name, pad) in layout.tokenizers.items():
             if (encoder := next((n for n in fitted if n.slot.name == name), None)) is not None:
                 _write_tokenizer(source, folder, pad, encoder, beside / folder)
@@ -55,6 +53,8 @@ def write_folder(
         (beside / "scheduler").mkdir()
         _write_json(beside / "scheduler" / "scheduler_config.json", said)
         _write_json(beside / "model_index.json", index | {"scheduler": ["diffusers", said["_class_name"]]})
+        for network in fitted:  # last, as what else is missing should be told before hours have passed
+            _write_network(network, configs[network.slot.folder], dtype, beside / network.slot.folder)
 
 
 def _fitted(network: Network, layout: Layout) -> Network:

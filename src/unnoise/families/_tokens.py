@@ -6,6 +6,8 @@ folder or a file, where neither the model nor the command line has them.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,8 +33,17 @@ def clip(source: Source, folder: str = "tokenizer", pad: str = END) -> "Words":
     """
     from unnoise.text._clip_files import clip_words
 
-    shipped = Path(str(files("unnoise") / "text" / "bpe_simple_vocab_16e6.txt.gz"))
-    return clip_words(_found(source, "clip", folder) or shipped, pad)
+    if (path := _found(source, "clip", folder)) is not None:
+        return clip_words(path, pad)
+    return replace(_shipped(), pad=0) if pad == ZERO else _shipped()
+
+
+@cache
+def _shipped() -> "Words":
+    """The one that comes along, read once: a model may want it twice, filled up with different tokens."""
+    from unnoise.text._clip_files import clip_words
+
+    return clip_words(Path(str(files("unnoise") / "text" / "bpe_simple_vocab_16e6.txt.gz")), END)
 
 
 def t5(source: Source, folder: str) -> "Words":
