@@ -9,10 +9,13 @@ import torch
 from adapters.steering import NET, net, picture, sd1, tensors
 from unnoise import Generate, library
 from unnoise.adapters.shelf import Adapters
+from unnoise.cli._cost import Sketch, cost
+from unnoise.cli._memory import memory
 from unnoise.core.error import Refused
 from unnoise.media.embed import read_record
 from unnoise.media.image import pixels_sha256, read, save
 from unnoise.weights.digest import sha256
+from unnoise.weights.place import Place
 from unnoise.weights.store import write_tensors
 
 
@@ -189,11 +192,18 @@ def test_info_says_what_a_file_is(unnoise, here):
     assert "--control" in unnoise("generate", "x", "--model", "canny.safetensors").refusal()
 
 
-def test_plan_foretells_a_run_with_one(unnoise, here):
-    size = ["--model", "tiny", *SIZE, "--steps", 2]
-    plain, steered = (
-        json.loads(unnoise("plan", "generate", "a fox", *size, *more, "--json").out.splitlines()[-1])
-        for more in ((), ("--control", CANNY))
-    )
-    assert steered["flops"] > 1.2 * plain["flops"] and steered["calls"] == plain["calls"]
-    assert steered["memory"]["step"] > plain["memory"]["step"]
+def test_a_plan_counts_their_arithmetic_and_their_weights(here, files):
+    shelf = library({"tiny": str(files[0])}, "cpu")
+    shelf.adapters = Adapters(control={"canny": files[1]})
+    image = shelf.register(here / "edges.png")
+    about, sketch = shelf.describe("tiny"), Sketch(shelf, "bfloat16")
+    where = Place(torch.device("cpu"), torch.bfloat16)
+    found = list[tuple[int, int]]()
+    for control in ((), (f"canny:image={image},end=0.5",)):
+        plan = Generate(prompt="x", model="tiny", steps=2, width=64, height=64, control=control).plan(about)
+        counted = cost(plan, "tiny", sketch, "cpu")
+        foretold = memory(plan, "tiny", sketch, counted, where)
+        found.append((counted.total_flops, foretold.weights))
+    assert found[1][0] > 1.2 * found[0][0]
+    held = sum(value.numel() for value in tensors().values())
+    assert found[1][1] - found[0][1] == 2 * held  # placed in bfloat16, from a file of float32

@@ -132,7 +132,7 @@ class Sketch:
         made = steered(plan, _with(model, stub.held[0]), self, trajectory)
         found = cast(Controlled, made.denoiser.network)
         whole = Controlled(found.network, [replace(each, times=(-inf, inf)) for each in found.controls])
-        return _with(made, Stub(stub.name, whole, self.calls))
+        return _with(made, Stub(" ".join((stub.name, *plan.control)), whole, self.calls))
 
     def _sketched(self, name: str) -> Model:
         file = str(self.shelf.models.get(name, name))

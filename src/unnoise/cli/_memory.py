@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from unnoise.adapters.control import parsed_control
 from unnoise.catalogue import find, recognise
 from unnoise.cli._cost import Cost, Sketch
 from unnoise.core.footprint import imagined, peak, weightless
@@ -20,6 +21,7 @@ from unnoise.core.model import Wish
 from unnoise.families._folder import read_source
 from unnoise.families._parts import held
 from unnoise.families._source import Source, locate
+from unnoise.networks.controlnet import Controlled
 from unnoise.tasks._plan import Plan
 from unnoise.weights.entry import Entry
 from unnoise.weights.open import DTYPES
@@ -77,9 +79,12 @@ def memory(plan: Plan, name: str, sketch: Sketch, found: Cost, where: Place) -> 
         codec: Any = imagined(cast(nn.Module, model.codec), device)
         latent = torch.empty(1, *x[1:], dtype=where.dtype, device=device)
         decode = peak(lambda: codec.decode(latent).float())
-    modules = {"network": network, "vae": model.codec, "text": model.conditioner}
+    bare = network.network if isinstance(network, Controlled) else network
+    modules = {"network": bare, "vae": model.codec, "text": model.conditioner}
     joined = sum(_joined(cast(nn.Module, modules[role]), left) for role, left in parts.left.items())
-    return Memory(PROCESS if device == "cpu" else 0, parts.takes + joined, text, step, decode)
+    nets = {parsed_control(spec).name for spec in plan.control}
+    steering = sum(sketch.control(net).takes(where) or 0 for net in nets)
+    return Memory(PROCESS if device == "cpu" else 0, parts.takes + joined + steering, text, step, decode)
 
 
 @dataclass(frozen=True)
