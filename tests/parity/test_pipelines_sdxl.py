@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from parity.pipes import (
+    PROMPT,
     SIZES,
     TABLE,
     TABLED,
@@ -23,7 +24,8 @@ from parity.pipes import (
     vae,
     written,
 )
-from unnoise import load
+from unnoise import describe, load
+from unnoise.core.model import Wish
 from unnoise.families import sdxl
 from unnoise.weights.maps import clip as clip_names
 from unnoise.weights.maps import kl, ldm_unet
@@ -101,3 +103,44 @@ def test_a_single_file_is_the_same_model(saved, single, tmp_path, negative):
     scheduled(saved[0], *TABLED["euler"], **TABLE)
     run = Run(height=48, negative=negative)
     agree(ours(tmp_path, single, run, *EULER), theirs(saved[0], run))
+
+
+def test_the_refiner_is_told_what_theirs_is(tmp_path):
+    """diffusers runs it from pictures only, so what is compared is what its network is told."""
+    diffusers, _ = peers()
+    network = unet(
+        attention_head_dim=(1, 1),
+        block_out_channels=(64, 64),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=64 + 5 * 8,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipeline = diffusers.StableDiffusionXLImg2ImgPipeline(
+            vae=randomised(vae(scaling_factor=0.13025), 1),
+            text_encoder=None,
+            text_encoder_2=randomised(clip(projects=True, hidden_act="gelu"), 4),
+            tokenizer=None,
+            tokenizer_2=clip_tokenizer(tmp_path / "words", "!"),
+            unet=randomised(network, 3),
+            scheduler=diffusers.EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
+            requires_aesthetics_score=True,
+            force_zeros_for_empty_prompt=False,
+            add_watermarker=False,
+        )
+        pipeline.save_pretrained(tmp_path / "model")
+    assert describe(str(tmp_path / "model")).title == "Stable Diffusion XL refiner"
+    model = load(str(tmp_path / "model"), "cpu")
+    wishes = [Wish(PROMPT, 48, 32), Wish("", 48, 32, negative=True)]
+    with torch.no_grad():
+        context, free, pooled, free_pooled = pipeline.encode_prompt(PROMPT, negative_prompt="", device="cpu")
+        sizes = ((32, 48), (0, 0), (32, 48), 6.0, 2.5, (32, 48), (0, 0), (32, 48), torch.float32, 64)
+        told = [pipeline.unet.add_time_proj(ids.flatten()).flatten() for ids in pipeline._get_add_time_ids(*sizes)]
+        found = model.conditioner(model.conditioner.prepare(wishes))
+    expected = torch.stack([torch.cat([pooled[0], told[0]]), torch.cat([free_pooled[0], told[1]])])
+    torch.testing.assert_close(found.context, torch.cat([context, free]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.pooled, expected, rtol=1e-5, atol=1e-5)
+    latent, _ = ours(tmp_path, tmp_path / "model", Run(width=48))
+    assert latent.shape == (4, 16, 24) and latent.isfinite().all()
