@@ -26,6 +26,7 @@ from parity.pipes import (
     written,
 )
 from unnoise import describe, load
+from unnoise.weights.gguf_writer import write_gguf
 from unnoise.weights.maps import clip as clip_names
 from unnoise.weights.maps import flux, kl
 from unnoise.weights.maps import t5 as t5_names
@@ -139,3 +140,5 @@ def test_a_single_file_is_the_same_model_with_its_parts_inside_or_beside(saved, 
     names = [written(tmp_path / f"{i}.safetensors", {"": part}) for i, part in enumerate(parts.values())]
     beside = [word for path in names[2:] for word in ("--part", f"text={path}")]
     agree(ours(tmp_path, names[0], run, *words, "--part", f"vae={names[1]}", *beside), expected)
+    write_gguf(tmp_path / "x.gguf", flux.original(network.config).theirs(network.state_dict()), {}, "F32")
+    agree(ours(tmp_path, tmp_path / "x.gguf", run, *words, "--part", f"vae={names[1]}", *beside), expected)
