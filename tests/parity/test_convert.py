@@ -136,11 +136,11 @@ def convert(*words):
     assert main(["convert", *map(str, words)]) == 0
 
 
-def loaded(folder):
+def loaded(folder, **without):
     """The pipeline in a folder, as diffusers loads it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return peers()[0].DiffusionPipeline.from_pretrained(folder, local_files_only=True)
+        return peers()[0].DiffusionPipeline.from_pretrained(folder, local_files_only=True, **without)
 
 
 def tensors(pipeline):
@@ -210,11 +210,21 @@ def test_a_text_encoder_that_projects_nothing_says_so(there, tmp_path):
     """Single files of SD 3 may have CLIP L without its projection; in diffusers' folders it always has one."""
     name = "text_encoders.clip_l.transformer.text_projection.weight"
     held = load_file(there[1] / "single.safetensors")
+    held = {k: v for k, v in held.items() if not k.startswith("text_encoders.t5xxl.")}
     wide = held.pop(name).shape[0]
     save_file(held, tmp_path / "less.safetensors")
-    convert(tmp_path / "less.safetensors", tmp_path / "folder", "--part", f"tokenizer={there[1]}/theirs/tokenizer_3")
-    encoder = peers()[1].CLIPTextModelWithProjection.from_pretrained(tmp_path / "folder" / "text_encoder")
-    assert torch.equal(encoder.text_projection.weight, torch.eye(wide))
+    convert(tmp_path / "less.safetensors", tmp_path / "folder")
+    back = loaded(tmp_path / "folder", text_encoder_3=None, tokenizer_3=None)  # it has to be told even of its own
+    assert torch.equal(back.text_encoder.text_projection.weight, torch.eye(wide))
+
+
+@pytest.mark.parametrize("there", ["sd3"], indirect=True)
+def test_a_tokenizer_that_is_missing_is_told_before_anything_is_written(there, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UNNOISE_HOME", str(tmp_path / "home"))
+    assert main(["convert", str(there[1] / "single.safetensors"), str(tmp_path / "folder")]) == 2
+    said = capsys.readouterr().err
+    assert "has no tokenizer for T5" in said and "--part tokenizer=PATH" in said
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("there", ["sd2"], indirect=True)
