@@ -192,6 +192,20 @@ def test_info_says_what_a_file_is(unnoise, here):
     assert "--control" in unnoise("generate", "x", "--model", "canny.safetensors").refusal()
 
 
+def test_what_is_at_home_is_listed(unnoise, here):
+    shelf = here.parent / "home" / "controlnets"
+    (shelf / "folder").mkdir(parents=True)
+    (shelf / "folder" / "config.json").write_text("{}")
+    net(shelf / "canny.safetensors", replace(NET, context=768))
+    net(shelf / "folder" / "diffusion_pytorch_model.safetensors")
+    write_tensors(shelf / "union.safetensors", tensors() | {"control_model.task_embedding": torch.ones(1)}, {})
+    assert unnoise("list", "controlnets").lines == [
+        "canny   a ControlNet for Stable Diffusion 1",
+        "folder  a ControlNet",
+        "union   cannot be used: a ControlNet-Union",
+    ]
+
+
 def test_a_plan_counts_their_arithmetic_and_their_weights(here, files):
     shelf = library({"tiny": str(files[0])}, "cpu")
     shelf.adapters = Adapters(control={"canny": files[1]})

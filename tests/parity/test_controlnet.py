@@ -124,6 +124,7 @@ def test_full_size_layouts_are_theirs(name):
     theirs = {k: v.shape for k, v in model.state_dict().items()}
     assert {k: v.shape for k, v in maps.diffusers(config).theirs(ours).items()} == theirs
     assert shapes(maps.diffusers(config).ours(model.state_dict())) == shapes(ours)
+    assert ControlNetConfig(**maps.from_shapes(shapes(model.state_dict())), heads=config.heads) == config
     single = maps.original(config).theirs(ours)
     assert ControlNetConfig(**maps.from_original(shapes(single))) == config
     converted = converter()({PREFIX + k: v for k, v in single.items()}, dict(model.config))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
-from unnoise.adapters.shelf import Role, find, names
+from unnoise.adapters.shelf import FOLDERS, Role, find, names
 from unnoise.adapters.told import told
 from unnoise.catalogue import describe, models
 from unnoise.cli._parse import parse
@@ -12,6 +12,7 @@ from unnoise.cli._show import say, say_json
 from unnoise.core.error import Refused
 from unnoise.core.registry import Registry
 from unnoise.weights.header import read_header
+from unnoise.weights.sharded import weights_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Asked:
     Where an option takes NAME, NAME:option=value,... sets the options that are listed here.
 
     Args:
-        what: models, adapters, embeddings, samplers, spacings, guidances, tasks, recipes, measures or features.
+        what: models, adapters, embeddings, controlnets, samplers, spacings, guidances, tasks, recipes, measures or
+            features.
         json: One JSON object a line, and nothing else.
     """
 
@@ -29,6 +31,7 @@ class Asked:
         "models",
         "adapters",
         "embeddings",
+        "controlnets",
         "samplers",
         "spacings",
         "guidances",
@@ -59,8 +62,11 @@ class Row:
 
 def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise list")
-    own = {"models": _models, "adapters": lambda: _adapters("lora"), "embeddings": lambda: _adapters("embedding")}
-    rows = list(own[asked.what]() if asked.what in own else _entries(asked.what))
+    own: dict[str, Role] = {folder: role for role, folder in FOLDERS.items()}
+    if asked.what in own:
+        rows = list(_adapters(own[asked.what]))
+    else:
+        rows = list(_models() if asked.what == "models" else _entries(asked.what))
     for row in rows:
         if asked.json:
             say_json(**vars(row))
@@ -84,10 +90,13 @@ def _models() -> Iterator[Row]:
 def _adapters(role: Role) -> Iterator[Row]:
     for name in names(role):
         try:
-            said = told(read_header(find(name, role))) or {"kind": "nothing"}
-            right = said["kind"] == role
-            what = ", ".join(said.get("kinds", ["a learnt word"])) if right else f"cannot be used: no {role}"
-            yield Row(name, f"{what} for {said['meant_for']}" if right and said["meant_for"] != "unknown" else what)
+            path = find(name, role)
+            said = told(read_header(weights_in(path) if path.is_dir() else path)) or {"kind": "nothing"}
+            what = ", ".join(said.get("kinds", [said.get("variety", "a learnt word")]))
+            if said["kind"] != role or not said.get("runs", True):
+                yield Row(name, f"cannot be used: {what if said['kind'] == role else f'no {role}'}")
+            else:
+                yield Row(name, what if said["meant_for"] == "unknown" else f"{what} for {said['meant_for']}")
         except Refused as refused:
             yield Row(name, f"cannot be used: {refused}")
 

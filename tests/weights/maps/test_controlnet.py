@@ -5,7 +5,7 @@ import torch
 
 from unnoise.core.error import Refused
 from unnoise.networks.controlnet import ControlNet, ControlNetConfig
-from unnoise.weights.maps.controlnet import from_diffusers, from_original, original
+from unnoise.weights.maps.controlnet import diffusers, from_diffusers, from_original, from_shapes, original
 
 PLAIN = {"cross_attention_dim": 768}
 
@@ -42,3 +42,25 @@ def test_shapes_of_no_controlnet_are_refused():
             from_original({k: v for k, v in whole.items() if k != gone})
     with pytest.raises(Refused):
         from_original({})
+
+
+def test_diffusers_names_alone_tell_the_config_or_are_refused():
+    config = ControlNetConfig(
+        widths=(64, 96, 128), depths=(0, 2, 3), middle=3, heads=(4, 4, 4), context=8, pooled=20, hint=(4, 6, 8, 10),
+        linear=True,
+    )  # fmt: skip
+    with torch.device("meta"):
+        whole = {k: tuple(v.shape) for k, v in diffusers(config).theirs(ControlNet(config).state_dict()).items()}
+    assert ControlNetConfig(**from_shapes(whole), heads=config.heads) == config
+    others = (
+        "conv_in.weight",
+        "controlnet_cond_embedding.blocks.3.weight",
+        "down_blocks.1.resnets.0.conv1.weight",
+        "down_blocks.2.resnets.1.conv1.weight",
+        "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+    )
+    for gone in others:
+        with pytest.raises(Refused):
+            ControlNetConfig(**from_shapes({k: v for k, v in whole.items() if k != gone}), heads=config.heads)
+    with pytest.raises(Refused):
+        from_shapes({})
