@@ -33,10 +33,14 @@ def codec(**changes):
 
 
 def net(network, seed):
-    """A ControlNet for a U-Net, whose findings are something."""
+    """A ControlNet for a U-Net, whose findings are something and depend on the picture."""
     kind = peers()[0].ControlNetModel
     made = kind.from_unet(network, conditioning_embedding_out_channels=HINT, load_weights_from_unet=False)
-    return randomised(made, seed, 0.5)
+    randomised(made, seed, 0.5)
+    with torch.no_grad():
+        for layer in (*made.controlnet_cond_embedding.blocks, made.controlnet_cond_embedding.conv_out):
+            layer.weight *= 6.0
+    return made
 
 
 def picture(folder, name, size, seed):
@@ -97,7 +101,9 @@ def test_one_controlnet_with_and_without_guidance(sd1, tmp_path):
         run = Run(width=128, height=64, steps=4, guidance=guidance, negative=negative, more=more)
         runs.append(ours(tmp_path, folder / "model", run, "--control", f"{folder}/net0:image={image},weight=0.7"))
         agree(runs[-1], theirs(pipeline(0), run))
-    assert changed(*runs, ours(tmp_path, folder / "model", WIDE))
+    other = picture(tmp_path, "other.png", (128, 64), 2)
+    looked = ours(tmp_path, folder / "model", WIDE, "--control", f"{folder}/net0:image={other},weight=0.7")
+    assert changed(*runs, looked, ours(tmp_path, folder / "model", WIDE))
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.25, 1.0), (0.0, 0.5), (0.3, 0.8)])
