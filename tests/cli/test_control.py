@@ -206,6 +206,20 @@ def test_what_is_at_home_is_listed(unnoise, here):
     ]
 
 
+def test_beside_an_adapter_and_where_memory_is_bounded(fox, here):
+    """Neither takes the other away; weights that stay in their file give the same numbers."""
+    layer, random = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k", torch.Generator().manual_seed(1)
+    pair = {"A": torch.randn(4, 32, generator=random), "B": torch.randn(32, 4, generator=random)}
+    held = {f"unet.{layer}.lora_{k}.weight": value for k, value in pair.items()}
+    write_tensors(here / "style.safetensors", held, {})
+    style = ("--lora", "style.safetensors")
+    made = [fox(*more).pixels for more in ((), style, ("--control", CANNY), (*style, "--control", CANNY))]
+    assert len(set(made)) == 4
+    write_tensors(here / "half.safetensors", {name: value.half() for name, value in tensors().items()}, {})
+    half = ("--control", "half.safetensors:image=edges.png")
+    assert fox(*half).pixels == fox(*half, "--memory", "1MB").pixels != made[0]
+
+
 def test_a_plan_counts_their_arithmetic_and_their_weights(here, files):
     shelf = library({"tiny": str(files[0])}, "cpu")
     shelf.adapters = Adapters(control={"canny": files[1]})
