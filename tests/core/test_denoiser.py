@@ -7,7 +7,7 @@ from torch import nn
 from oracles import SCHEDULES, Gaussian
 from unnoise.core.clock import Rows, Scaled
 from unnoise.core.condition import Unconditional
-from unnoise.core.denoiser import Bound, Denoiser, computed
+from unnoise.core.denoiser import Bound, Denoiser, computed, device_of
 from unnoise.core.level import Level, shared
 from unnoise.core.prediction import EDM, PREDICTIONS, V
 from unnoise.nn.native import Linear
@@ -109,3 +109,5 @@ def test_a_network_computes_in_the_type_of_what_does_not_follow() -> None:
     assert computed(nn.Sequential(Linear(4, 4), nn.LayerNorm(4).to(torch.bfloat16))) == torch.bfloat16
     assert computed(stored) == torch.float16
     assert computed(nn.Identity()) == torch.float32
+    assert device_of(nn.Sequential(stored.to("meta"), nn.LayerNorm(4))).type == "cpu"
+    assert device_of(stored).type == "meta"

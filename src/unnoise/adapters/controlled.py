@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unnoise.adapters.control import WantedControl
 from unnoise.adapters.controlnet import ControlFile
 from unnoise.core.condition import Condition
-from unnoise.core.denoiser import Denoiser, computed
+from unnoise.core.denoiser import Denoiser, computed, device_of
 from unnoise.core.error import Refused
 from unnoise.core.model import Conditioner, Model, Wish
 from unnoise.core.trajectory import Trajectory
@@ -52,17 +52,16 @@ def controlled(model: Model, given: Sequence[Given], trajectory: Trajectory, wid
     controls = [_control(model, each, trajectory) for each in given]
     pictures = torch.stack([resized(each.picture[:3], width, height) for each in given]).float() / 255
     network = Controlled(denoiser.network, controls)
-    parameter = next(denoiser.parameters())
     return replace(
         model,
         denoiser=Denoiser(network, denoiser.prediction, denoiser.clock),
-        conditioner=Showing(model.conditioner, pictures[None].to(parameter.device)),
+        conditioner=Showing(model.conditioner, pictures[None].to(device_of(denoiser))),
     )
 
 
 def _control(model: Model, given: Given, trajectory: Trajectory) -> Control:
     unet, wanted = cast(LDMUNet, model.denoiser.network), given.wanted
-    place = Place(next(unet.parameters()).device, computed(unet), given.file.memory)
+    place = Place(device_of(unet), computed(unet), given.file.memory)
     network = given.file.network(unet.config, place)
     if network.config.scale != model.codec.scale:
         what = f"the ControlNet '{wanted.name[:60]}' looks at {network.config.scale} pixels a cell"

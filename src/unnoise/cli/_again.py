@@ -106,6 +106,8 @@ class Replays:
 
     def _library(self, record: Record) -> tuple[Shelf, list[str]]:
         """A library that knows the record's model, on the record's device if that is here; and how it differs."""
+        from unnoise.core.denoiser import device_of
+
         file = str(find(self.model or model_of(record)))
         device, moved = self.machine.device or record.device, list[str]()
         if self.machine.device is None and not _here(device):
@@ -117,8 +119,7 @@ class Replays:
             self._shelves = {key: made}  # one at a time in memory
         shelf = self._shelves[key]
         shelf.adapters = adapters.known(record, self.adapters)
-        parameter = next(_network(record, shelf).parameters())
-        now = {"device": parameter.device.type, "dtype": dtype, "exact": exact}
+        now = {"device": device_of(_network(record, shelf)).type, "dtype": dtype, "exact": exact}
         moved = [f"{k} {getattr(record, k)} then, {v} now" for k, v in now.items() if getattr(record, k) != v]
         return shelf, moved
 

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from unnoise.catalogue import Shelf, library, reading
+from unnoise.core.denoiser import device_of
 from unnoise.core.event import Result
 from unnoise.core.model import Model, Wish
 from unnoise.tasks.generate import Generate
@@ -133,7 +134,7 @@ def _call_seconds(model: Model, clock: Clock, size: tuple[int, int, int]) -> tup
 
 
 def _device(model: Model) -> Any:
-    return next(model.denoiser.parameters()).device
+    return device_of(model.denoiser)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,17 @@ class Bound(Generic[C]):
 
 def computed(module: nn.Module) -> torch.dtype:
     """The floating-point type a module computes in: its weights', but for those of layers that follow their input."""
-    found = [(p.dtype, layer) for layer in module.modules() for p in layer.parameters(recurse=False)]
-    kinds = [(kind, getattr(layer, "follows", False)) for kind, layer in found if kind.is_floating_point]
-    return next((kind for kind, follows in kinds if not follows), kinds[0][0] if kinds else torch.float32)
+    return next((p.dtype for p in _leading(module) if p.is_floating_point()), torch.float32)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module computes: where its weights are, but for those of layers that follow their input."""
+    return next((p.device for p in _leading(module)), torch.device("cpu"))
+
+
+def _leading(module: nn.Module) -> list[nn.Parameter]:
+    """A module's parameters, those first that do not follow what they are given (nn/native.py)."""
+    found = [
+        (getattr(layer, "follows", False), p) for layer in module.modules() for p in layer.parameters(recurse=False)
+    ]
+    return [p for _, p in sorted(found, key=lambda pair: pair[0])]

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from unnoise.core.denoiser import device_of
 from unnoise.core.description import Description
 from unnoise.core.model import Library, Model
 from unnoise.core.state import Paused, State
@@ -42,7 +43,7 @@ class Work:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.denoiser.parameters()).device
+        return device_of(self.model.denoiser)
 
 
 @dataclass(frozen=True)
