@@ -46,6 +46,7 @@ def test_pictures_are_varied_by_the_steps_own_generator() -> None:
     assert float(one) == float(again) != float(plain) and float(same) == pytest.approx(float(plain), rel=1e-5)
 
 
+@pytest.mark.usefixtures("quick_in_half")
 def test_autocast_changes_little_and_leaves_the_weights() -> None:
     made = witness()
     half = next(Answering(witness=made, augment=None, autocast=torch.bfloat16)(example([0] * 4))).value

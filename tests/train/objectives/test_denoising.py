@@ -99,6 +99,7 @@ def test_a_perfect_network_has_no_loss_and_gradients_reach_the_network() -> None
     assert not loss.metrics["error"].requires_grad
 
 
+@pytest.mark.usefixtures("quick_in_half")
 def test_autocast_leaves_the_weights_and_the_loss_in_float32() -> None:
     network = nn.Conv2d(1, 1, 1)
     seen: list[torch.dtype] = []

@@ -55,6 +55,7 @@ def test_one_loss_that_is_a_function_of_the_step_s_randomness(upscaling):
     assert value(replace(still, tint=1.0), 1) != value(still, 1) != value(replace(still, crop=8), 1)
 
 
+@pytest.mark.usefixtures("quick_in_half")
 def test_it_computes_in_another_type_where_asked(upscaling):
     half = replace(upscaling, autocast=torch.bfloat16)
     torch.nn.init.normal_(half.upscaler.leave.weight, std=0.1)
