@@ -1,12 +1,10 @@
 """Layers that follow the type they are given, and the choice of that type."""
 
-import threading
-
 import pytest
 import torch
 
 from building import drawn, stirred
-from unnoise.nn.native import HALVES, Conv2d, LayerNorm, Linear, lent, multiplied, native
+from unnoise.nn.native import HALVES, Conv2d, LayerNorm, Linear, multiplied, native
 
 LAYERS = {
     "linear": (lambda: Linear(8, 6), lambda: torch.nn.Linear(8, 6), (2, 3, 8)),
@@ -49,20 +47,3 @@ def test_half_precision_is_computed_in_where_the_machine_can(monkeypatch, dtype)
         monkeypatch.setitem(HALVES, dtype, computed)
         assert native("cpu", dtype) == computed and native("cuda", dtype) == dtype
     assert native("cpu", torch.float32) == torch.float32
-
-
-@torch.no_grad()
-def test_a_weight_is_lent_for_one_product_in_one_place_of_a_thread():
-    small, large = (torch.nn.Parameter(drawn(n, 3).bfloat16()) for n in (2, 5))
-    first = lent(large, torch.float32)
-    assert first.dtype == torch.float32 and torch.equal(first, large.float())
-    second = lent(small, torch.float32)
-    assert second.data_ptr() == first.data_ptr() and torch.equal(second, small.float())
-    other: list[int] = []
-    thread = threading.Thread(target=lambda: other.append(lent(small, torch.float32).data_ptr()))
-    thread.start()
-    thread.join()
-    assert other != [first.data_ptr()]
-    assert lent(small, torch.bfloat16) is small
-    with torch.enable_grad():
-        assert lent(small, torch.float32).data_ptr() != first.data_ptr()

@@ -115,7 +115,7 @@ class Replays:
         dtype, exact = self.machine.dtype or record.dtype, self.machine.exact or record.exact
         key = (record.model, file, str(device), dtype, str(exact))
         if key not in self._shelves:
-            made = library({record.model: file}, device, dtype, exact, read_as(self.machine))
+            made = library({record.model: file}, device, dtype, exact, read_as(self.machine), self.machine.memory)
             self._shelves = {key: made}  # one at a time in memory
         shelf = self._shelves[key]
         shelf.adapters = adapters.known(record, self.adapters)

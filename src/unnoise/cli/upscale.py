@@ -59,10 +59,9 @@ def command(args: list[str]) -> int:
     place = places.place(asked.out, asked.format, 1)
     places.probe(place.folder)
     machine = asked.machine
-    if machine.part or machine.family or machine.ignore_keys:
-        raise Refused(
-            "an upscaler's file says itself what it is", "leave --part, --family and --ignore-keys out", "part"
-        )
+    if machine.part or machine.family or machine.ignore_keys or machine.memory:
+        remedy = "leave --part, --family, --ignore-keys and --memory out"
+        raise Refused("an upscaler's file says itself what it is, and it takes little memory", remedy, "part")
     shelf = library({name: asked.model}, machine.device, machine.dtype, machine.exact)
     from unnoise.media.image import still
 

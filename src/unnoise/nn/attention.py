@@ -57,8 +57,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None
 
     torch's fused kernel, but for two cases on a CPU. With gradient, forward and backward together take 3.2 times as
     long there as plain matrix products at 80 tokens and 1.2 times at 272 (benchmarks/attention.py prints it). And where
-    the machine multiplies bfloat16 itself the kernel does not (torch 2.13): plain products of a piece at a time take
-    less than half its time at 4096 tokens.
+    the machine multiplies bfloat16 itself the kernel does not (torch 2.13): there plain products of a piece at a time
+    are faster at thousands of tokens (benchmarks/checkpoints.py times a whole step).
     """
     if query.device.type != "cpu":
         return scaled_dot_product_attention(query, key, value, attn_mask=seen)

@@ -8,8 +8,6 @@ So a layer's weights may also stay where they are stored: mapped from their file
 the CPU beside a small accelerator. Each is brought over when its layer's turn comes, and dropped behind it.
 """
 
-import threading
-
 import torch
 from torch import Tensor, nn
 
@@ -66,25 +64,6 @@ class Embedding(nn.Embedding):
 
     def forward(self, input: Tensor) -> Tensor:
         return nn.functional.embedding(input.to(self.weight.device), self.weight)
-
-
-def lent(weight: Tensor, dtype: torch.dtype) -> Tensor:
-    """A weight in another type, for one product: the next weight lies in the same place.
-
-    Fresh memory would be handed out by the system page by page, which takes longer than the cast.
-    """
-    remembered = torch.is_grad_enabled() or torch.compiler.is_compiling() or type(weight) is not nn.Parameter
-    if weight.dtype == dtype or weight.device.type != "cpu" or remembered:
-        return weight.to(dtype)
-    room: Tensor | None = getattr(_ROOM, str(dtype), None)
-    if room is None or len(room) < weight.numel():
-        room = torch.empty(weight.numel(), dtype=dtype)
-        setattr(_ROOM, str(dtype), room)
-    return room[: weight.numel()].view(weight.shape).copy_(weight)
-
-
-_ROOM = threading.local()
-"""The place of each thread, by type: as large as the largest weight it has seen."""
 
 
 def _as(bias: Tensor | None, like: Tensor) -> Tensor | None:

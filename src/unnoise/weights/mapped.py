@@ -34,7 +34,7 @@ def mapped(descriptor: int, span: tuple[int, int], width: int = 1) -> Tensor:
     address = _CALLS.mmap(None, last - page, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE, descriptor, page)
     if address in (None, _FAILED):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    _CALLS.madvise(address, last - page, mmap.MADV_SEQUENTIAL)  # from a cold disk it comes four times as fast
+    _CALLS.madvise(address, last - page, mmap.MADV_SEQUENTIAL)  # pages behind may go, those ahead are fetched
     memory = (ctypes.c_uint8 * (last - page)).from_address(address)
     end = weakref.finalize(memory, _CALLS.munmap, address, last - page)
     end.atexit = False  # tensors may live longer than this module
