@@ -20,6 +20,29 @@ VAE = Slot(
     classes=("AutoencoderKL",),
     prefixes=("first_stage_model.", "vae."),
 )
+CLIP_L = Slot(
+    name="clip_l",
+    kind="clip",
+    folder="text_encoder",
+    classes=CLIP,
+    prefixes=("text_encoders.clip_l.transformer.",),
+    width=768,
+)
+T5XXL = Slot(
+    name="t5",
+    kind="t5",
+    folder="text_encoder_3",
+    classes=T5,
+    prefixes=("text_encoders.t5xxl.transformer.",),
+    width=4096,
+)
+TRANSFORMER = Slot(
+    name="transformer",
+    kind="network",
+    folder="transformer",
+    classes=("FluxTransformer2DModel", "SD3Transformer2DModel"),
+    prefixes=("model.diffusion_model.", ""),
+)
 
 _TABLES = "a table that the noise schedule makes again"
 LEFT = KeyMap(

@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unnoise.core.description import Description
+from unnoise.families import _slots as slots
 from unnoise.families import _tokens as tokens
 from unnoise.families._family import Family
 from unnoise.families._noising import Noising
-from unnoise.families._slots import CLIP, T5, VAE
-from unnoise.families._source import Slot, Source, Stored, locate
+from unnoise.families._slots import VAE
+from unnoise.families._source import Source, Stored, locate
 from unnoise.families._told import Usual, course_of, described
 from unnoise.weights.maps import clip, flux, kl, t5
 
@@ -17,29 +18,8 @@ if TYPE_CHECKING:
     from unnoise.core.model import Model
     from unnoise.weights.place import Place
 
-NETWORK = Slot(
-    name="transformer",
-    kind="network",
-    folder="transformer",
-    classes=("FluxTransformer2DModel",),
-    prefixes=("model.diffusion_model.", ""),
-)
-CLIP_L = Slot(
-    name="clip_l",
-    kind="clip",
-    folder="text_encoder",
-    classes=CLIP,
-    prefixes=("text_encoders.clip_l.transformer.",),
-    width=768,
-)
-T5XXL = Slot(
-    name="t5",
-    kind="t5",
-    folder="text_encoder_2",
-    classes=T5,
-    prefixes=("text_encoders.t5xxl.transformer.",),
-    width=4096,
-)
+NETWORK = replace(slots.TRANSFORMER, classes=("FluxTransformer2DModel",))
+CLIP_L, T5XXL = slots.CLIP_L, replace(slots.T5XXL, folder="text_encoder_2")
 SLOTS = (NETWORK, VAE, CLIP_L, T5XXL)
 DYNAMIC = Noising(path="straight", prediction="flow", spacing="dynamic", sampler="euler")
 EVEN = replace(DYNAMIC, spacing="uniform")

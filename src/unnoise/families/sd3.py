@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unnoise.core.description import Description
+from unnoise.families import _slots as slots
 from unnoise.families import _tokens as tokens
 from unnoise.families._family import Family
 from unnoise.families._noising import Noising, shifted
-from unnoise.families._slots import CLIP, T5, VAE
-from unnoise.families._source import Slot, Source, Stored, locate
+from unnoise.families._slots import VAE
+from unnoise.families._source import Source, Stored, locate
 from unnoise.families._told import Usual, course_of, described
 from unnoise.weights.maps import clip, kl, mmdit, t5
 
@@ -18,39 +19,10 @@ if TYPE_CHECKING:
     from unnoise.text.sd3 import SD3Config, SD3Texts
     from unnoise.weights.place import Place
 
-NETWORK = Slot(
-    name="transformer",
-    kind="network",
-    folder="transformer",
-    classes=("SD3Transformer2DModel",),
-    prefixes=("model.diffusion_model.", ""),
-)
-CLIP_L = Slot(
-    name="clip_l",
-    kind="clip",
-    folder="text_encoder",
-    classes=CLIP,
-    prefixes=("text_encoders.clip_l.transformer.",),
-    width=768,
-    needed=False,
-)
-CLIP_G = Slot(
-    name="clip_g",
-    kind="clip",
-    folder="text_encoder_2",
-    classes=CLIP,
-    prefixes=("text_encoders.clip_g.transformer.",),
-    width=1280,
-    needed=False,
-)
-T5XXL = Slot(
-    name="t5",
-    kind="t5",
-    folder="text_encoder_3",
-    classes=T5,
-    prefixes=("text_encoders.t5xxl.transformer.",),
-    width=4096,
-    needed=False,
+NETWORK = replace(slots.TRANSFORMER, classes=("SD3Transformer2DModel",))
+CLIP_L, T5XXL = (replace(slot, needed=False) for slot in (slots.CLIP_L, slots.T5XXL))
+CLIP_G = replace(
+    CLIP_L, name="clip_g", folder="text_encoder_2", prefixes=("text_encoders.clip_g.transformer.",), width=1280
 )
 SLOTS = (NETWORK, VAE, CLIP_L, CLIP_G, T5XXL)
 COURSE = Noising(path="straight", prediction="flow", spacing=shifted(3.0, True), sampler="euler")
