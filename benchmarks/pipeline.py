@@ -56,8 +56,9 @@ def saved(folder: Path, dtype: torch.dtype) -> Path:
         ("text_encoder", text, "model"),
     ):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        config = network.config.to_json_string() if name == "text_encoder" else network.to_json_string()
-        _table(folder / name / "config.json", json.loads(config) | {"architectures": [type(network).__name__]})
+        config = json.loads(network.config.to_json_string() if name == "text_encoder" else network.to_json_string())
+        named = {"architectures": [type(network).__name__]} if name == "text_encoder" else {}
+        _table(folder / name / "config.json", config | named)
         save_file(_random(network, dtype), folder / name / f"{file}.safetensors", {"format": "pt"})
     _table(_in(folder / "scheduler") / "scheduler_config.json", SCHEDULER)
     _tokenizer(_in(folder / "tokenizer"))

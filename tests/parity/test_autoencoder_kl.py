@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from unnoise.core.error import Refused
 from unnoise.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
+from unnoise.nn import winograd
 from unnoise.weights.maps import kl
 from unnoise.weights.place import Place, filled
 
@@ -64,8 +65,11 @@ def draw(*shape, seed=1):
     ],
     ids=["4 channels", "16 channels", "no attention", "measured latents"],
 )
+@pytest.mark.parametrize("way", ["direct", "winograd"])
 @torch.no_grad()
-def test_it_gives_the_same_numbers(tmp_path, diffusers, changes):
+def test_it_gives_the_same_numbers(tmp_path, diffusers, changes, way, monkeypatch):
+    for threshold in ("CHANNELS", "CELLS"):
+        monkeypatch.setattr(winograd, threshold, 1 if way == "winograd" else 10**9)
     model = theirs(diffusers, **changes)
     model.save_pretrained(tmp_path)
     mine, picture = ours(tmp_path), draw(2, 3, 24, 40).clamp(-1, 1)

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from parity.latent import FULL, SMALL, as_pooled, diffusers, sizes_told
 from unnoise.networks.ldm_unet import LDMUNet, LDMUNetCondition, LDMUNetConfig
+from unnoise.nn import winograd
 from unnoise.weights.maps import ldm_unet as maps
 from unnoise.weights.place import Place, filled
 
@@ -41,8 +42,11 @@ def far(ours, theirs):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (8, 24), (13, 22)])
+@pytest.mark.parametrize("way", ["direct", "winograd"])
 @torch.no_grad()
-def test_the_output_is_theirs(small, size):
+def test_the_output_is_theirs(small, size, way, monkeypatch):
+    for threshold in ("CHANNELS", "CELLS"):
+        monkeypatch.setattr(winograd, threshold, 1 if way == "winograd" else 10**9)
     model, folder = small
     network = loaded(folder)
     x, context = torch.randn(2, model.config.in_channels, *size), torch.randn(2, 7, model.config.cross_attention_dim)

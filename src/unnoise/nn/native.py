@@ -11,6 +11,8 @@ the CPU beside a small accelerator. Each is brought over when its layer's turn c
 import torch
 from torch import Tensor, nn
 
+from unnoise.nn.winograd import pays, winograd
+
 
 def multiplied(dtype: torch.dtype) -> bool:
     """Whether this machine's CPU multiplies a half-precision type at more than float32's pace."""
@@ -44,7 +46,16 @@ class Conv2d(nn.Conv2d):
     follows = True
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight.to(input), _as(self.bias, input))
+        weight, bias = self.weight.to(input), _as(self.bias, input)
+        if self.smooth and pays(input, weight):
+            return winograd(input, weight, bias)
+        return self._conv_forward(input, weight, bias)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether it looks at each cell and its eight neighbours, zeros beyond the border."""
+        shape = (self.kernel_size, self.stride, self.padding, self.dilation, self.groups, self.padding_mode)
+        return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros")
 
 
 class LayerNorm(nn.LayerNorm):
