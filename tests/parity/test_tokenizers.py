@@ -113,6 +113,16 @@ def test_padding_is_the_folder_s_own_or_the_model_s(files, tmp_path, said):
     assert clip_words(tmp_path, "!").windows("", 4)[0][:2] == [END - 1, END]
 
 
+def test_the_same_file_is_in_memory_once_and_another_in_its_place_is_read(files, tmp_path):
+    for name in ("vocab.json", "merges.txt"):
+        (tmp_path / name).write_bytes((files["clip"] / name).read_bytes())
+    words = clip_words(files["clip"])
+    assert clip_words(tmp_path, "!").tokenizer is words.tokenizer
+    merges = (tmp_path / "merges.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "merges.txt").write_text("\n".join(merges[:100]), encoding="utf-8")
+    assert clip_words(tmp_path).ids("photo") != words.ids("photo")
+
+
 def test_learnt_words_have_their_own_tokens(files):
     words = clip_words(files["packed"]).knowing("<cat-toy>", [49408]).knowing("easynegative", [49409, 49410])
     a, photo = words.ids("a"), words.ids("photo of")

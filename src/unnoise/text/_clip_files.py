@@ -9,9 +9,11 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
@@ -23,6 +25,8 @@ LARGEST = 64 * 2**20
 MERGES = 48_894
 """How many of OpenAI's merges count: 49,408 tokens without 2 x 256 bytes and the two marks."""
 _PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_IN_USE: WeakValueDictionary[bytes, Tokenizer] = WeakValueDictionary()
+"""Tokenizers by what their files hold: models have the same ones, and some have one twice."""
 
 
 def clip_words(path: Path, pad: str = END) -> Words:
@@ -40,22 +44,57 @@ def clip_words(path: Path, pad: str = END) -> Words:
     if file.name.endswith(".json") and file.name != "vocab.json":
         tokenizer = whole(file)
     elif file.suffix in (".gz", ".txt") and file.name != "merges.txt":
-        merges = [line.split() for line in _text(file).split("\n")[1 : 1 + MERGES]]
-        tokenizer = _built(file, _numbered(merges), merges)
+        text = _text(file)
+        tokenizer = _once(text, lambda: _openai(file, text))
     else:
-        lines = _text(file.with_name("merges.txt")).split("\n")
-        vocabulary = _json(file.with_name("vocab.json"))
-        merges = [line.split() for line in lines if not line.startswith("#version")]
-        tokenizer = _built(file, vocabulary, merges)
+        file = file.with_name("vocab.json")
+        vocabulary, merges = _text(file), _text(file.with_name("merges.txt"))
+        tokenizer = _once(vocabulary + merges, lambda: _paired(file, vocabulary, merges))
     begin, end = _token(tokenizer, BEGIN, file), _token(tokenizer, END, file)
     return Words(tokenizer, begin, end, _token(tokenizer, _said_pad(file) or pad, file))
 
 
-def _built(file: Path, vocabulary: Any, merges: Iterable[list[str]]) -> Tokenizer:
-    pairs = [(pair[0], pair[-1]) for pair in merges if len(pair) == 2]
+def _once(text: str, make: Callable[[], Tokenizer]) -> Tokenizer:
+    key = sha256(text.encode()).digest()
+    found = _IN_USE.get(key)
+    if found is None:
+        found = _IN_USE[key] = make()
+    return found
+
+
+class _Merges(Sequence[tuple[str, str]]):
+    """The pairs that lines hold, each made when it is asked for.
+
+    Fifty thousand tuples at once would have Python look for garbage in all it holds, which takes longer than the rest.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = [line for line in lines if len(line.split()) == 2]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self.lines[index].split())
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(tuple, map(str.split, self.lines))
+
+
+def _openai(file: Path, text: str) -> Tokenizer:
+    merges = _Merges(text.split("\n")[1 : 1 + MERGES])
+    return _built(file, _numbered(merges), merges)
+
+
+def _paired(file: Path, vocabulary: str, merges: str) -> Tokenizer:
+    lines = [line for line in merges.split("\n") if not line.startswith("#version")]
+    return _built(file, _json(file, vocabulary), _Merges(lines))
+
+
+def _built(file: Path, vocabulary: Any, merges: _Merges) -> Tokenizer:
     try:
         parts: dict[str, Any] = {"unk_token": END, "end_of_word_suffix": "</w>", "fuse_unk": False}
-        tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, continuing_subword_prefix="", **parts))
+        tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, continuing_subword_prefix="", **parts))
     except Exception as error:  # whatever the library makes of a stranger's table
         raise damaged(file, str(error)) from None
     spaces = normalizers.Replace(Regex(r"\s+"), " ")
@@ -67,7 +106,7 @@ def _built(file: Path, vocabulary: Any, merges: Iterable[list[str]]) -> Tokenize
     return tokenizer
 
 
-def _numbered(merges: Iterable[list[str]]) -> dict[str, int]:
+def _numbered(merges: _Merges) -> dict[str, int]:
     """Tokens in the order of OpenAI's: every byte, every byte that ends a word, every merge, the two marks."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     letters = [chr(b) for b in printable] + [chr(256 + i) for i in range(256 - len(printable))]
@@ -87,7 +126,8 @@ def _file(path: Path) -> Path:
 def whole(file: Path) -> Tokenizer:
     """A `tokenizer.json` as it says. Raises as `clip_words` does."""
     try:
-        return Tokenizer.from_str(_text(file))
+        text = _text(file)
+        return _once(text, lambda: Tokenizer.from_str(text))
     except Refused:
         raise
     except Exception as error:  # the library raises no type of its own
@@ -108,19 +148,17 @@ def _text(file: Path) -> str:
         raise damaged(file, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _json(file: Path) -> Any:
+def _json(file: Path, text: str) -> Any:
     try:
-        return json.loads(_text(file))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, Refused):
-            raise
+        return json.loads(text)
+    except (ValueError, RecursionError):
         raise damaged(file, "it is no JSON") from None
 
 
 def _said_pad(file: Path) -> str:
     """What the folder says that windows are filled up with; nothing where it does not say."""
     beside = file.with_name("tokenizer_config.json")
-    said = _json(beside) if beside.is_file() else {}
+    said = _json(beside, _text(beside)) if beside.is_file() else {}
     pad = said.get("pad_token") if isinstance(said, dict) else None
     pad = pad.get("content") if isinstance(pad, dict) else pad
     return pad if isinstance(pad, str) else ""
