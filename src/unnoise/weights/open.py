@@ -1,7 +1,7 @@
 """Tensors of a weight file by their stored names, each mapped or read when it is asked for.
 
 A plain tensor is a view of the file's own pages; writing into it changes neither the file nor what is read next.
-A quantised one is computed, as float32; `packed` gives its bytes as they are.
+A quantised one is computed, as float32, or stays packed until it is used; `packed` gives its bytes as they are.
 """
 
 import os
@@ -16,7 +16,7 @@ from unnoise.core.error import Refused
 from unnoise.weights.entry import BITS, BLOCKS, Entry, Header
 from unnoise.weights.header import read_header
 from unnoise.weights.mapped import mapped
-from unnoise.weights.quants import unpacked
+from unnoise.weights.packed import Packed
 
 DTYPES = {
     "F64": torch.float64,
@@ -41,13 +41,16 @@ DTYPES = {
 }
 
 
-def open_tensors(path: Path) -> "Stored":
+def open_tensors(path: Path, unpack: bool = True) -> "Stored":
     """The tensors of a file of any format that `read_header` knows, or of the shards of an index.
+
+    Args:
+        unpack: compute quantised ones; they are `Packed` otherwise.
 
     Raises:
         Refused: the file is missing, damaged, hostile, or holds tensors of a type that torch has not.
     """
-    return Stored(read_header(path))
+    return Stored(read_header(path), unpack)
 
 
 class Stored(Mapping[str, Tensor]):
@@ -55,10 +58,12 @@ class Stored(Mapping[str, Tensor]):
 
     Args:
         header: of the file.
+        unpack: compute quantised ones; they are `Packed` otherwise.
     """
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, unpack: bool = True) -> None:
         self.header = header
+        self.unpack = unpack
         for name, entry in header.tensors.items():
             if entry.dtype not in DTYPES and entry.dtype not in BLOCKS:
                 raise Refused(
@@ -71,7 +76,8 @@ class Stored(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self.header.tensors[name]
-        return _tensor(entry, self._open[entry.file])
+        found = _tensor(entry, self._open[entry.file])
+        return found.numbers() if self.unpack and isinstance(found, Packed) else found
 
     def packed(self, name: str) -> Tensor:
         """A tensor's bytes as they are stored, uint8 (n,); of a quantised one, block after block."""
@@ -95,7 +101,8 @@ def read_entry(entry: Entry) -> Tensor:
         raise Refused(f"{entry.file} holds a tensor of type {entry.dtype}", "torch has no such type", "model")
     descriptor = _descriptor(entry.file)
     try:
-        return _tensor(entry, descriptor)
+        found = _tensor(entry, descriptor)
+        return found.numbers() if isinstance(found, Packed) else found
     finally:
         os.close(descriptor)
 
@@ -103,7 +110,7 @@ def read_entry(entry: Entry) -> Tensor:
 def _tensor(entry: Entry, descriptor: int) -> Tensor:
     data = _bytes(entry, descriptor)
     if entry.dtype in BLOCKS:
-        return unpacked(data, entry.dtype).view(entry.shape)
+        return Packed(data, entry.dtype, entry.shape)
     numbers = data.view(DTYPES[entry.dtype])
     return numbers.view(entry.shape) if entry.strides is None else numbers.as_strided(entry.shape, entry.strides)
 

@@ -12,26 +12,33 @@ from torch import Tensor
 
 from unnoise.weights.entry import BLOCKS
 
-AT_ONCE = 2**14
-"""So many blocks are computed at once, to need little memory beside the result."""
+AT_ONCE = 2**19
+"""So many numbers are computed at once: little memory beside the result, and what is on the way stays in a cache."""
 
 
-def unpacked(data: Tensor, kind: str) -> Tensor:
-    """The numbers of blocks.
+def unpacked(data: Tensor, kind: str, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The numbers of blocks, where these are.
 
     Args:
         data: uint8 (n,), whole blocks.
         kind: a key of `entry.BLOCKS`.
+        dtype: of the numbers, which are computed in float32.
 
     Returns:
-        float32 (m,).
+        (m,).
     """
     numbers, width = BLOCKS[kind]
     blocks = data.view(-1, width)
-    found = torch.empty(len(blocks), numbers)
-    for some, into in zip(blocks.split(AT_ONCE), found.split(AT_ONCE), strict=True):
+    found = torch.empty(len(blocks), numbers, dtype=dtype, device=data.device)
+    for some, into in zip(blocks.split(AT_ONCE // numbers), found.split(AT_ONCE // numbers), strict=True):
         into.copy_(_KINDS[kind](some).view(-1, numbers))
     return found.view(-1)
+
+
+def scales(data: Tensor, kind: str) -> Tensor:
+    """The scales and minima of blocks, float16 (m, 1 or 2): numbers are finite where these are."""
+    first, last = SCALES[kind]
+    return data.view(-1, BLOCKS[kind][1])[:, first:last].contiguous().view(torch.float16)
 
 
 CACHED = 2**17
@@ -73,7 +80,7 @@ def _nibbles(data: Tensor) -> Tensor:
 
 def _bits(data: Tensor, count: int) -> Tensor:
     """(..., n) bytes -> (..., 8 / count, n): every byte's bits, `count` at a time from the lowest."""
-    shifts = torch.arange(0, 8, count, dtype=torch.uint8)
+    shifts = torch.arange(0, 8, count, dtype=torch.uint8, device=data.device)
     return (data.unsqueeze(-2) >> shifts[:, None]) & (2**count - 1)
 
 
@@ -160,7 +167,7 @@ _UNEVEN = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 
 
 
 def _uneven(quanta: Tensor) -> Tensor:
-    return torch.tensor(_UNEVEN, dtype=torch.float32)[quanta.int()]
+    return torch.tensor(_UNEVEN, dtype=torch.float32, device=quanta.device)[quanta.int()]
 
 
 def _iq4_nl(b: Tensor) -> Tensor:
@@ -189,3 +196,12 @@ _KINDS: dict[str, Callable[[Tensor], Tensor]] = {
     "IQ4_NL": _iq4_nl,
     "IQ4_XS": _iq4_xs,
 }
+
+SCALES = {
+    **dict.fromkeys(("Q4_0", "Q5_0", "Q8_0", "IQ4_NL", "IQ4_XS"), (0, 2)),
+    **dict.fromkeys(("Q4_1", "Q5_1", "Q4_K", "Q5_K"), (0, 4)),
+    "Q2_K": (80, 84),
+    "Q3_K": (108, 110),
+    "Q6_K": (208, 210),
+}
+"""Which bytes of a block are halves."""

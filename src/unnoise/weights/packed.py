@@ -1,0 +1,63 @@
+"""Quantised weights that stay in their blocks, mapped from their file or on an accelerator, until they are used."""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from unnoise.weights.quants import scales, unpacked
+
+_ITSELF = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
+
+
+class Packed(Tensor):
+    """To all who look, a float32 tensor; whatever is done with it is done with its numbers, computed for that time.
+
+    Args:
+        blocks: uint8 (n,), whole blocks.
+        kind: of the blocks, a key of `entry.BLOCKS`.
+        shape: of the tensor; each of its rows is whole blocks.
+    """
+
+    blocks: Tensor
+    kind: str
+
+    @staticmethod
+    def __new__(cls: type[Tensor], blocks: Tensor, kind: str, shape: torch.Size | tuple[int, ...]) -> "Packed":
+        made = cast(Packed, Tensor._make_wrapper_subclass(cls, shape, dtype=torch.float32, device=blocks.device))
+        made.blocks, made.kind = blocks, kind
+        return made
+
+    def __repr__(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  torch's has options
+        return f"Packed({self.kind}, {tuple(self.shape)}, {self.device})"
+
+    def at(self, device: torch.device) -> "Packed":
+        """The same blocks on a device."""
+        return Packed(self.blocks.to(device), self.kind, self.shape)
+
+    def numbers(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        return unpacked(self.blocks, self.kind, dtype).view(self.shape)
+
+    def sound(self) -> bool:
+        """Whether all of its numbers are finite: its scales are, which are all that could be otherwise."""
+        return bool(torch.isfinite(scales(self.blocks, self.kind)).all())
+
+    def rows(self, which: Tensor) -> Tensor:
+        """Some of its rows, float32: (...) whole numbers -> (..., its other axes)."""
+        chosen = self.blocks.view(self.shape[0], -1)[which.flatten()]
+        return unpacked(chosen.flatten(), self.kind).view(*which.shape, *self.shape[1:])
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        own, kwargs = args[0], kwargs or {}
+        if isinstance(own, Packed):
+            if func in _ITSELF:
+                return Packed(own.blocks, own.kind, own.shape)
+            if func is torch.ops.aten._to_copy.default:
+                there = own.at(kwargs.get("device") or own.device)
+                return there.numbers(kwargs.get("dtype") or own.dtype)
+            if func is torch.ops.aten.embedding.default:
+                return own.rows(args[1])
+        args, kwargs = tree_map_only(Packed, Packed.numbers, (args, kwargs))
+        return func(*args, **kwargs)
