@@ -68,8 +68,8 @@ def recognise(source: Source) -> Family:
     Raises:
         Refused: none knows it.
     """
-    if source.reading.family:
-        return FAMILIES[source.reading.family]
+    if name := source.reading.family or (source.own.family if source.own else ""):
+        return FAMILIES[name]
     for name in FAMILIES:
         if FAMILIES[name].recognises(source):
             return FAMILIES[name]

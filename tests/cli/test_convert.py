@@ -196,6 +196,17 @@ def test_our_own_format_in_another_type(unnoise, folder, tiny_model):
     assert "no other program knows" in unnoise("convert", tiny_model, "folder").refusal()
 
 
+def test_a_published_model_in_our_own_format_runs_by_itself(unnoise, folder, sd1):
+    assert unnoise("convert", sd1, "own.safetensors", "--to", "unnoise").out == "own.safetensors\n"
+    said = json.loads(unnoise("info", "own.safetensors", "--json").out)
+    assert (said["kind"], said["family"], said["title"]) == ("model", "sd1", "Stable Diffusion 1")
+    assert set(said["parts"]) == {"unet", "vae", "clip_l"} and "missing" not in said["facts"]
+    asked = ("a fox", "--steps", 1, "--width", 16, "--height", 16, "--device", "cpu")
+    assert unnoise("generate", *asked, "--model", "own.safetensors", "--out", "x.png").code == 0
+    assert unnoise("convert", "own.safetensors", "back.safetensors").err == ""
+    same(load_file(folder / "back.safetensors"), of_use(load_file(sd1)))
+
+
 def test_programs_are_told(unnoise, folder, schnell):
     said = json.loads(unnoise("convert", schnell, "made.gguf", "--json").out)
     assert said == {
@@ -217,7 +228,7 @@ def test_programs_are_told(unnoise, folder, schnell):
         (["made", "--to", "comfy"], "one of diffusers, original, gguf, unnoise"),
         (["made", "--dtype", "int4"], "--dtype cannot be 'int4'"),
         (["made.safetensors", "--dtype", "q8_0"], "q8_0 is a type of GGUF alone"),
-        (["made.safetensors", "--to", "unnoise"], "no words for its tokenizers"),
+        (["made", "--to", "unnoise"], "end it in .safetensors"),
         (["nowhere/made"], "make the folder first"),
         (["nowhere/made.safetensors"], "make the folder first"),
         (["full"], "there is something in"),

@@ -117,7 +117,7 @@ def fold(name: str) -> str:
 
 def options(maker: Callable[..., Any], text: str, who: str, field: str) -> dict[str, Any]:
     """Parse "name=value,name=value" against a dataclass's fields."""
-    known = _option_types(maker)
+    known = field_types(maker)
     found: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = part.partition("=")
@@ -141,7 +141,8 @@ def _options_meant(name: str, known: Collection[str]) -> str:
     return f"{hint}its options are {', '.join(sorted(known))}" if known else "it has no options"
 
 
-def _option_types(maker: Callable[..., Any]) -> dict[str, Any]:
+def field_types(maker: Callable[..., Any]) -> dict[str, Any]:
+    """The types of a dataclass's fields, of those that it is made with."""
     # Options alone are resolved: a class's other annotations may be names imported for type checkers only.
     written = {f.name: f.type for f in fields(cast(Any, maker)) if f.init}
     return get_type_hints(SimpleNamespace(__annotations__=written), vars(sys.modules[maker.__module__]))

@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.families._folder import UNUSED
-from unnoise.families._layouts import layout_of
+from unnoise.families._layouts import Layout, layout_of
 from unnoise.families._source import Source
 
 Target = Literal["diffusers", "original", "gguf", "unnoise"]
@@ -77,24 +77,27 @@ def convert(source: Source, description: Description, path: Path, target: Target
         Refused: the layout has no place for the model, needs a part that is not there, or cannot be written.
     """
     _check(source, path, target, dtype)
-    if target == "unnoise":
-        return _own(source, description, path, dtype)
+    if description.family == "native" and target == "unnoise":
+        return _again(source, path, dtype)
     import torch
 
     from unnoise.families._networks import left_out, read_networks
+    from unnoise.families._own import write_own
     from unnoise.families._pipeline import write_folder
     from unnoise.families._single import write_quantised, write_single
 
     layout = layout_of(description.family, source)
     kind = None if dtype in ("", "q8_0") else cast(torch.dtype, getattr(torch, dtype))
-    networks = read_networks(source, layout, whole=target == "diffusers")
+    networks = read_networks(source, layout, _needed(layout, target))
     names = tuple(network.slot.name for network in networks)
     left = [name for name, said in source.index.items() if name in UNUSED and isinstance(said, list) and any(said)]
     left += left_out(source, networks)
     if target == "gguf":
         write_quantised(path, networks[0], layout, kind, dtype == "q8_0")
         return Written(target, names[:1], (*names[1:], *left))
-    if target == "original":
+    if target == "unnoise":
+        write_own(path, networks, layout, source, description, kind)
+    elif target == "original":
         write_single(path, networks, layout, source, description, kind)
     else:
         write_folder(path, networks, layout, source, description, kind)
@@ -111,11 +114,16 @@ def _check(source: Source, path: Path, target: Target, dtype: str) -> None:
         raise Refused(f"{path} is the model itself, or a part of it", "name another file", "out")
 
 
-def _own(source: Source, description: Description, path: Path, dtype: str) -> Written:
-    """One of our own files again, in another type."""
-    if description.family != "native" or source.whole is None:
-        what = f"{source.path} cannot be told in our own format, which has no words for its tokenizers yet"
-        raise Refused(what, "convert it to diffusers or original, which run as well", "to")
+def _needed(layout: Layout, target: Target) -> set[str]:
+    """The slots without which a layout has no whole model; a single file may hold what there is."""
+    if target in ("original", "gguf"):
+        return set()
+    return {slot.name for slot in layout.slots if slot.needed} | set(layout.needed if target == "diffusers" else ())
+
+
+def _again(source: Source, path: Path, dtype: str) -> Written:
+    """A model of our own in another type."""
+    assert source.whole is not None
     from functools import partial
 
     import torch

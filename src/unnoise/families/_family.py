@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unnoise.core.description import Description
+from unnoise.families._noising import Noising
 from unnoise.families._source import Slot, Source
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Family:
     describe: what the model is and can do, from the same.
     assemble: read the tensors and put the model together.
     slots: the networks that it is made of, where files hold them apart.
+    course: how data become noise, where its files do not have to say.
     """
 
     title: str
@@ -27,3 +29,4 @@ class Family:
     describe: Callable[[Source], Description]
     assemble: Callable[[Source, Description, "Place"], "Model"]
     slots: tuple[Slot, ...] = ()
+    course: Callable[[Source], Noising] | None = None

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from unnoise.core.error import Refused
 from unnoise.families._source import Reading, Source, Stored, stored
+from unnoise.families._stated import own_source
 from unnoise.weights.header import read_header
 from unnoise.weights.sharded import weights_in
 from unnoise.weights.table import read_table
@@ -59,7 +60,7 @@ def read_source(path: Path, reading: Reading | None = None) -> Source:
     if path.is_dir():
         found = _pipeline(path) if (path / "model_index.json").exists() else _one(path)
     else:
-        found = Source(path=path, whole=stored(path))
+        found = own_source(Source(path=path, whole=stored(path)), reading)
     given: dict[str, Sequence[Source]] = {}
     for role, paths in reading.parts.items():
         given[role] = [_tokens(p) if role == "tokenizer" else read_source(p) for p in paths]

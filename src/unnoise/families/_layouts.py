@@ -8,7 +8,7 @@ from typing import Any
 from unnoise.core.error import Refused
 from unnoise.families import flux, sd1, sd2, sd3, sdxl
 from unnoise.families._slots import VAE
-from unnoise.families._source import Slot, Source, locate
+from unnoise.families._source import Slot, Source
 from unnoise.families._tokens import END, ZERO
 from unnoise.weights.maps import flux as flux_names
 from unnoise.weights.maps import ldm_unet, mmdit
@@ -162,8 +162,7 @@ def _of_sdxl(source: Source) -> Layout:
 
 
 def _of_flux(source: Source) -> Layout:
-    network = locate(source, flux.SLOTS).get(flux.NETWORK.name)
-    return DEV if network is None or flux.sizes_of(network)["guidance"] else SCHNELL
+    return DEV if flux.usual_of(source) is flux.DEV else SCHNELL
 
 
 LAYOUTS: Mapping[str, Callable[[Source], Layout]] = {
@@ -212,5 +211,7 @@ VERSION = "0.30.0"
 
 def zero_terminal(source: Source) -> bool:
     """Whether the network was trained on betas that end in noise alone."""
+    if source.own is not None:
+        return source.own.noising.betas.get("zero_terminal_snr") is True
     said = source.scheduler or {}
     return said.get("rescale_betas_zero_snr") is True or (source.whole is not None and "ztsnr" in source.whole.shapes)

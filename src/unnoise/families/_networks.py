@@ -1,7 +1,7 @@
 """A model's networks on their way to another layout: settings, and tensors by our names that are not in memory."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from types import ModuleType
@@ -63,18 +63,17 @@ class Network:
         return self.lazy.through(partial(theirs, keys))
 
 
-def read_networks(source: Source, layout: Layout, whole: bool) -> list[Network]:
-    """The networks that there are, the diffusion network first.
+def read_networks(source: Source, layout: Layout, needed: Collection[str]) -> list[Network]:
+    """The networks that there are, the diffusion network first, which is always needed.
 
     Args:
-        whole: whether all are needed that make a picture from words, or the diffusion network alone.
+        needed: the names of the slots that may not be empty.
 
     Raises:
         Refused: one is missing, damaged, or has tensors that belong nowhere.
     """
-    first = layout.slots[0].name
-    needed = {slot.name for slot in layout.slots if whole and (slot.needed or slot.name in layout.needed)} | {first}
-    slots = [replace(slot, needed=slot.name in needed) for slot in layout.slots]
+    first = layout.slots[0]
+    slots = [replace(slot, needed=slot is first or slot.name in needed) for slot in layout.slots]
     parts, sketch = Parts(source, slots, HERE), Parts(source, slots, NOWHERE)
     return [_read(parts, sketch, layout, slot) for slot in slots if slot.name in parts.found]
 

@@ -73,6 +73,8 @@ EXPLODING = (
 """Classes that think in sigma / alpha, and so start at their first level's own noise, but for leading rows."""
 
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "data", "flow_prediction": "flow"}
+ROWS = 100_000
+"""The most rows of a table of betas."""
 CURVES = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "squared_cosine"}
 
 TABLE = ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps", "prediction_type", "rescale_betas_zero_snr")
@@ -149,7 +151,7 @@ def _tabled(name: str, config: Mapping[str, Any]) -> Noising:
     start, end = number(config, "beta_start", 0.0001), number(config, "beta_end", 0.02)
     betas: dict[str, Any] = {"curve": CURVES[curve], "start": start, "end": end}
     betas["rows"] = whole(config, "num_train_timesteps", 1000, least=2)
-    if betas["rows"] > 100_000 or not 0 < start <= end < 1:
+    if betas["rows"] > ROWS or not 0 < start <= end < 1:
         raise Refused("scheduler_config.json has betas that are none", "they lie between 0 and 1", "model")
     betas["zero_terminal_snr"] = flag(config, "rescale_betas_zero_snr", False)
     betas["between"] = "sigma" if exploding and spaced == "linspace" and not karras else "log_sigma"

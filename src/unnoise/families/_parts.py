@@ -19,12 +19,13 @@ from unnoise.core.model import Codec, Conditioner, Model
 from unnoise.families._noising import Noising
 from unnoise.families._slots import LEFT
 from unnoise.families._source import Slot, Source, Stored, locate
-from unnoise.families._told import absent
+from unnoise.families._told import absent, settings_of
 from unnoise.spacings import SPACINGS
 from unnoise.weights.header import Header
-from unnoise.weights.keymap import KeyMap, Translated, some
+from unnoise.weights.keymap import KeyMap, some
 from unnoise.weights.maps import clip, t5
 from unnoise.weights.open import DTYPES, open_tensors
+from unnoise.weights.parts import settings
 from unnoise.weights.place import Place, filled
 
 M = TypeVar("M", bound=nn.Module)
@@ -78,11 +79,13 @@ class Parts:
 
     def read(
         self, name: str, maps: Maps, make: type[nn.Module], usual: Mapping[str, Any] | None = None
-    ) -> tuple[Any, Translated]:
+    ) -> tuple[Any, Mapping[str, Tensor]]:
         """A network's config, and its tensors by our names. Arguments and errors are those of `network`."""
         stored, kind = self.found[name], cast(Any, make)
-        config = kind.Config(**_settings(stored, maps, usual or {}))
         tensors = Within(self._tensors(stored.header), stored.prefix)
+        if stored.own is not None:
+            return settings({name: {"config": stored.own}}, name, kind.Config), tensors
+        config = kind.Config(**_settings(stored, maps, usual or {}))
         return config, keymap(stored, maps, config).ours(tensors, lambda n: self._spare(stored, n))
 
     def _tensors(self, header: Header) -> Mapping[str, Tensor]:
@@ -125,11 +128,11 @@ def looking(conditioner: Conditioner, codec: Codec, extra: int, description: Des
 
 
 def _settings(stored: Stored, maps: Maps, usual: Mapping[str, Any]) -> dict[str, Any]:
+    said = settings_of(stored, maps)
     if stored.config is None:
-        return {**maps.from_original(stored.shapes), **usual}
+        return {**said, **usual}
     # Whose latents they are no config says; and a text encoder may come from a model that takes more of it.
-    sure = {name: usual[name] for name in ("look", "projection") if name in usual}
-    return {**maps.from_diffusers(stored.config), **sure}
+    return {**said, **{name: usual[name] for name in ("look", "projection") if name in usual}}
 
 
 def joined(
@@ -176,7 +179,9 @@ class Within(Mapping[str, Tensor]):
 
 
 def keymap(stored: Stored, maps: Any, config: Any) -> KeyMap:
-    """The names of a network in the layout in which it is stored."""
+    """The names of a network in the layout in which it is stored; nothing where they are ours."""
+    if stored.own is not None:
+        return KeyMap(())
     if maps is t5:
         return (t5.original if stored.config is None else t5.diffusers)(config, stored.shapes)
     if stored.config is not None:

@@ -61,7 +61,7 @@ def _fitted(network: Network, layout: Layout) -> Network:
     """A text encoder as pipelines have it."""
     if network.slot.kind != "clip":
         return network
-    if layout.spare and network.stored.config is None:
+    if layout.spare and network.stored.full:
         network = without_spare_layer(network)
     reads = layout.usual.get(network.slot.name, {}).get("projection") != 0
     return projecting(network) if reads and not network.config.projection else network

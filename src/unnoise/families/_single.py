@@ -69,7 +69,7 @@ def write_quantised(path: Path, network: Network, layout: Layout, dtype: torch.d
 def _named(network: Network, layout: Layout, alone: bool) -> Lazy:
     slot = network.slot
     prefix = "" if alone else layout.renamed.get(slot.name, slot.prefixes[0])
-    if layout.spare and slot.kind == "clip" and network.stored.config is not None:
+    if layout.spare and slot.kind == "clip" and not network.stored.full:
         network = with_spare_layer(network)
     named = network.named(_names(network, prefix).inside(prefix))
     return named.through(partial(with_again, {prefix + WORDS[0]: prefix + WORDS[1]})) if network.maps is t5 else named
@@ -90,8 +90,6 @@ def _markers(source: Source, description: Description) -> Iterable[Lazy]:
 
 def _metadata(layout: Layout, source: Source, description: Description) -> dict[str, str]:
     """What the file said of itself, and else what ModelSpec asks for."""
-    said = source.whole.header if source.whole else None
-    kept = dict(said.metadata) if said and said.kind == "safetensors" else {}
     prediction = description.facts.get("prediction", "")
     spec = {
         "sai_model_spec": SPEC,
@@ -101,7 +99,7 @@ def _metadata(layout: Layout, source: Source, description: Description) -> dict[
         "resolution": f"{description.width}x{description.height}",
     }
     sure = {"modelspec.prediction_type": prediction} if prediction in ("v", "epsilon") else {}
-    return {"format": "pt", **{f"modelspec.{name}": text for name, text in spec.items()}, **kept, **sure}
+    return {"format": "pt", **{f"modelspec.{name}": text for name, text in spec.items()}, **source.notes, **sure}
 
 
 def _widest(lazy: Lazy) -> Kind:

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unnoise.core.error import Refused
 from unnoise.weights.header import Header, read_header
 from unnoise.weights.sharded import weights_in
 from unnoise.weights.table import read_table
+
+if TYPE_CHECKING:
+    from unnoise.families._stated import Own
 
 ROLES = ("network", "vae", "text", "tokenizer")
 """The parts that may be given beside a model."""
@@ -50,18 +53,28 @@ class Stored:
     Args:
         header: of the file.
         prefix: what stands before the network's names there.
-        config: its config.json, in the words of diffusers or transformers; None where names are the original's.
+        config: its config.json, in the words of diffusers or transformers; None where names are the original's or
+            ours.
+        own: where names are ours, its settings, in our words, too.
+        trimmed: where names are ours, whether its last layer was left out, as diffusers leaves it out of SD 2's.
     """
 
     header: Header
     prefix: str = ""
     config: Mapping[str, Any] | None = None
+    own: Mapping[str, Any] | None = None
+    trimmed: bool = False
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor's shape, by its name without the prefix."""
         cut = len(self.prefix)
         return {n[cut:]: e.shape for n, e in self.header.tensors.items() if n.startswith(self.prefix)}
+
+    @property
+    def full(self) -> bool:
+        """Whether a text encoder has every layer that single files have."""
+        return self.config is None and not self.trimmed
 
     @cached_property
     def kind(self) -> str:
@@ -110,6 +123,7 @@ class Source:
     tokenizers: folders and files of tokenizers, by the folders' names.
     given: what is given beside, by role.
     reading: how it is read.
+    own: what the file says of itself, where a published model is in our own format.
     """
 
     path: Path
@@ -120,6 +134,7 @@ class Source:
     tokenizers: Mapping[str, Path] = field(default_factory=dict[str, Path])
     given: "Mapping[str, Sequence[Source]]" = field(default_factory=dict[str, "Sequence[Source]"])
     reading: Reading = field(default_factory=Reading)
+    own: "Own | None" = None
 
     @property
     def name(self) -> str:
@@ -131,8 +146,17 @@ class Source:
         """Texts that the file holds beside its tensors."""
         return self.whole.header.metadata if self.whole else {}
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """The same, where they are for people and other programs."""
+        if self.whole is None or self.whole.header.kind != "safetensors":
+            return {}
+        return {k: v for k, v in self.metadata.items() if not self.own or not k.startswith(("unnoise", "vocabulary"))}
+
     def find(self, slot: Slot) -> Stored | None:
         """What is stored here for a slot, given parts aside."""
+        if self.own is not None:
+            return self.own.parts.get(slot.name)
         if self.whole is None:
             found = self.folders.get(slot.folder) or self.folders.get("")
             return found if found is not None and found.kind in slot.classes else None

@@ -5,12 +5,12 @@ folder or a file, where neither the model nor the command line has them.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unnoise.core.error import Refused
 from unnoise.core.home import home
@@ -33,8 +33,9 @@ def clip(source: Source, folder: str = "tokenizer", pad: str = END) -> "Words":
     """
     from unnoise.text._clip_files import clip_words
 
-    if (path := _found(source, "clip", folder)) is not None:
-        return clip_words(path, pad)
+    found = _found(source, "clip", folder)
+    if found is not None:
+        return clip_words(found, pad) if isinstance(found, Path) else found
     return replace(_shipped(), pad=0) if pad == ZERO else _shipped()
 
 
@@ -54,7 +55,7 @@ def t5(source: Source, folder: str) -> "Words":
     """
     from unnoise.text._t5_files import t5_words
 
-    if (path := _found(source, "t5", folder)) is None:
+    if (found := _found(source, "t5", folder)) is None:
         what = f"{source.path} has no tokenizer for T5"
         where = home() / "tokenizers"
         remedy = (
@@ -62,14 +63,38 @@ def t5(source: Source, folder: str) -> "Words":
             "(hub:google/t5-v1_1-xxl fetches it)"
         )
         raise Refused(what, remedy, "part")
-    return t5_words(path)
+    return t5_words(found) if isinstance(found, Path) else found
 
 
-def _found(source: Source, kind: Kind, folder: str) -> Path | None:
-    """Where a tokenizer lies: given, in the model's folder, or a person's own."""
+def _found(source: Source, kind: Kind, folder: str) -> "Path | Words | None":
+    """Where a tokenizer lies: given, in the model's folder or our own file of it, or a person's own."""
     given = [path for other in source.given.get("tokenizer", ()) for path in other.tokenizers.values()]
-    own = [source.tokenizers[folder]] if folder in source.tokenizers else []
-    return _first([*given], kind) or next(iter(own), None) or _first(_kept(), kind)
+    if (found := _first(given, kind)) is not None:
+        return found
+    if source.own is not None and folder in source.own.tokenizers:
+        return _stated(source, source.own.tokenizers[folder])
+    return source.tokenizers.get(folder) or _first(_kept(), kind)
+
+
+def _stated(source: Source, said: Mapping[str, Any]) -> "Words":
+    """A tokenizer that a file of ours holds.
+
+    Raises:
+        Refused: it is none, or has tokens that its encoder does not know.
+    """
+    from tokenizers import Tokenizer
+
+    from unnoise.text._words import Words
+
+    try:
+        tokenizer = Tokenizer.from_str(source.metadata.get(said["vocabulary"], ""))
+        most = max(tokenizer.get_vocab().values())
+    except Exception as error:  # the library raises no type of its own
+        raise Refused(f"{source.path} holds a tokenizer that is none", str(error)[:120], "model") from None
+    if most >= said["limit"]:
+        what = f"{source.path} holds a tokenizer with tokens that its text encoder does not know"
+        raise Refused(what, "the file is damaged", "model")
+    return Words(tokenizer, said["begin"], said["end"], said["pad"])
 
 
 def _kept() -> list[Path]:

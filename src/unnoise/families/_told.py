@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
+from unnoise.core.model import Codec
 from unnoise.families._noising import Noising, noising
 from unnoise.families._source import Slot, Source, Stored
 from unnoise.weights.digest import Digests
@@ -48,7 +49,7 @@ def described(
     side = _side(found[slots[0].name], scale) or usual.size
     missing = [slot.name for slot in slots if slot.name not in found]
     facts = {"prediction": course.prediction, "layout": _layout(source), "missing": ", ".join(missing)}
-    return Description(
+    told = Description(
         name=source.name,
         family=family,
         title=usual.title,
@@ -62,6 +63,7 @@ def described(
         files=Digests(files_of(source, found)),
         facts={name: text for name, text in facts.items() if text},
     )
+    return told if source.own is None else replace(told, **source.own.description)
 
 
 def absent(source: Source, missing: Sequence[Slot]) -> Refused:
@@ -69,6 +71,24 @@ def absent(source: Source, missing: Sequence[Slot]) -> Refused:
     names = [f"{slot.name} ({HINTS[slot.kind]})" for slot in missing]
     ways = " ".join(dict.fromkeys(f"--part {slot.role}=FILE" for slot in missing))
     return Refused(f"{source.path} lacks {' and '.join(names)}", f"give what is missing with {ways}", "part")
+
+
+def check_fit(network: Any, codec: Codec, width: int) -> None:
+    """See that parts, which may come from several places, speak of the same things.
+
+    Args:
+        width: of the vectors that the text encoders give.
+
+    Raises:
+        Refused: they do not.
+    """
+    c = network.config
+    if codec.channels != c.channels:
+        what = f"the autoencoder makes samples of {codec.channels} channels, and the network takes {c.channels}"
+        raise Refused(what, "give another with --part vae=FILE", "part")
+    if width != c.context:
+        what = f"the text encoders make vectors of {width} numbers, and the network reads {c.context}"
+        raise Refused(what, "give others with --part text=FILE", "part")
 
 
 HINTS = {
@@ -85,6 +105,8 @@ def course_of(source: Source, usual: Usual) -> Noising:
     Raises:
         Refused: the scheduler is none we know.
     """
+    if source.own is not None:
+        return replace(source.own.noising, prediction=source.reading.prediction or source.own.noising.prediction)
     course = usual.noising if source.scheduler is None else noising(source.scheduler, usual.noising)
     names = source.whole.header.tensors if source.whole else {}
     if "ztsnr" in names:
@@ -98,8 +120,21 @@ def scale_of(vae: Stored | None) -> int:
     """How many pixels wide a latent's cell is; 8 where the autoencoder is not here."""
     if vae is None:
         return 8
-    sizes = kl.from_diffusers(vae.config) if vae.config is not None else kl.from_original(vae.shapes)
-    return 2 ** (len(sizes["widths"]) - 1)
+    return 2 ** (len(settings_of(vae, kl)["widths"]) - 1)
+
+
+def settings_of(stored: Stored, maps: Any) -> Mapping[str, Any]:
+    """The fields of a network's config, as far as what is stored says so.
+
+    Args:
+        maps: the file of weights/maps about it.
+
+    Raises:
+        Refused: they are those of no network that can be built.
+    """
+    if stored.own is not None:
+        return stored.own
+    return maps.from_original(stored.shapes) if stored.config is None else maps.from_diffusers(stored.config)
 
 
 def files_of(source: Source, found: Mapping[str, Stored]) -> dict[str, Path]:
@@ -133,4 +168,6 @@ def _numbers(stored: Stored) -> int:
 def _layout(source: Source) -> str:
     if source.whole is None:
         return "diffusers folder" if source.index else "folder of one network"
+    if source.own is not None:
+        return "single file, unnoise"
     return "single file" if source.whole.header.kind == "safetensors" else f"single file, {source.whole.header.kind}"

@@ -36,6 +36,8 @@ def pooled(network: Stored) -> bool:
 
 def beside(network: Stored) -> int:
     """How many channels stand beside the sample's four: 5 for inpainting, 4 for instruct-pix2pix."""
+    if network.own is not None:
+        return network.own["extra"]
     if network.config is not None:
         inner = network.config.get("in_channels", 4)
     else:

@@ -2,7 +2,7 @@
 2024)."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unnoise.core.description import Description
 from unnoise.families import _slots as slots
@@ -10,8 +10,8 @@ from unnoise.families import _tokens as tokens
 from unnoise.families._family import Family
 from unnoise.families._noising import Noising
 from unnoise.families._slots import VAE
-from unnoise.families._source import Source, Stored, locate
-from unnoise.families._told import Usual, course_of, described
+from unnoise.families._source import Source, locate
+from unnoise.families._told import Usual, check_fit, course_of, described, settings_of
 from unnoise.weights.maps import clip, flux, kl, t5
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ def recognises(source: Source) -> bool:
 
 
 def describe(source: Source) -> Description:
-    return described("flux", source, locate(source, SLOTS), SLOTS, _usual(source))
+    return described("flux", source, locate(source, SLOTS), SLOTS, usual_of(source))
 
 
-def _usual(source: Source) -> Usual:
+def usual_of(source: Source) -> Usual:
     network = locate(source, SLOTS).get(NETWORK.name)
-    return DEV if network is None or sizes_of(network)["guidance"] else SCHNELL
+    return DEV if network is None or settings_of(network, flux)["guidance"] else SCHNELL
 
 
-def sizes_of(network: Stored) -> dict[str, Any]:
-    return flux.from_original(network.shapes) if network.config is None else flux.from_diffusers(network.config)
+def course(source: Source) -> Noising:
+    return course_of(source, usual_of(source))
 
 
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
@@ -59,18 +59,21 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     from unnoise.text.flux import FluxConditioner
 
     parts = Parts(source, SLOTS, place)
-    usual = _usual(source)
+    usual = usual_of(source)
     pieces = tokens.t5(source, "tokenizer_2")
     network = parts.network(NETWORK.name, flux, Flux)
     codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
+    encoder = parts.network(CLIP_L.name, clip, CLIPText, {"projection": 0})
+    behind = parts.network(T5XXL.name, t5, T5Encoder)
+    check_fit(network, codec, behind.config.width)
     conditioner = FluxConditioner(
-        Clip(parts.network(CLIP_L.name, clip, CLIPText, {"projection": 0}), tokens.clip(source)),
-        T5Text(parts.network(T5XXL.name, t5, T5Encoder), pieces),
+        Clip(encoder, tokens.clip(source)),
+        T5Text(behind, pieces),
         Flux.Condition,
         tokens=512 if usual is DEV else 256,
         guidance=usual.guidance if usual is DEV else None,
     )
-    return joined(course_of(source, usual), network, codec, conditioner, description)
+    return joined(course(source), network, codec, conditioner, description)
 
 
-family = Family("FLUX.1", recognises, describe, assemble, SLOTS)
+family = Family("FLUX.1", recognises, describe, assemble, SLOTS, course)

@@ -46,6 +46,14 @@ def describe(source: Source) -> Description:
         Refused: it was written by a newer unnoise, its metadata are damaged, or it is told what it says itself.
     """
     header = _header(source)
+    files = Digests({header.path.name: header.path})
+    return Description(
+        name=header.path.stem, family="native", parameters=header.parameters, files=files, **said_of(header)
+    )
+
+
+def said_of(header: Header) -> dict[str, Any]:
+    """The fields of a `Description` that a file of ours states. Raises as `describe` does."""
     said = roles(header)["description"]
     wrong = [name for name, kind in _KINDS.items() if name in said and not _is(said[name], kind)]
     missing = [name for name in ("width", "height", "multiple") if name not in said]
@@ -56,8 +64,7 @@ def describe(source: Source) -> Description:
     known: dict[str, Any] = {name: said[name] for name in _KINDS if name in said}
     if "classes" in known:
         known["classes"] = tuple(known["classes"])
-    files = Digests({header.path.name: header.path})
-    return Description(name=header.path.stem, family="native", parameters=header.parameters, files=files, **known)
+    return known
 
 
 def _header(source: Source) -> Header:
@@ -99,8 +106,8 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     vocabulary = header.metadata.get("vocabulary", "")
     condition = named(stated, "network", NETWORKS).Condition
     network = build(stated, "network", NETWORKS, tensors, place)
-    codec = cast(Codec, build(stated, "codec", CODECS, tensors, place))
-    reader = cast(Conditioner, build(stated, "conditioner", CONDITIONERS, tensors, place, vocabulary, condition))
+    codec = cast(Codec, build(stated, "codec", CODECS, tensors, place.plain))
+    reader = cast(Conditioner, build(stated, "conditioner", CONDITIONERS, tensors, place.plain, vocabulary, condition))
     prediction, clock, schedule, spacing = (
         settings(stated, role, named(stated, role, known))
         for role, known in (

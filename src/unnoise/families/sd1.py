@@ -8,9 +8,10 @@ from unnoise.core.description import Description
 from unnoise.families import _tokens as tokens
 from unnoise.families import _unets as unets
 from unnoise.families._family import Family
+from unnoise.families._noising import Noising
 from unnoise.families._slots import CLIP, UNET, VAE
 from unnoise.families._source import Slot, Source, locate
-from unnoise.families._told import Usual, course_of, described
+from unnoise.families._told import Usual, check_fit, course_of, described
 from unnoise.weights.maps import clip, kl, ldm_unet
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ def _usual(source: Source) -> Usual:
     return replace(USUAL, title=USUAL.title + unets.variant(network, KINDS)) if network else USUAL
 
 
+def course(source: Source) -> Noising:
+    return course_of(source, _usual(source))
+
+
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
     from unnoise.families._parts import Parts, joined, looking
     from unnoise.networks.autoencoder_kl import AutoencoderKL
@@ -58,9 +63,10 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     network = parts.network(UNET.name, ldm_unet, LDMUNet)
     codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
     encoder = parts.network(TEXT.name, clip, CLIPText, {"projection": 0})
+    check_fit(network, codec, encoder.config.width)
     conditioner = CLIPConditioner(CLIP(encoder, words), LDMUNet.Condition)
     conditioner = looking(conditioner, codec, network.config.extra, description)
-    return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
+    return joined(course(source), network, codec, conditioner, description)
 
 
-family = Family("Stable Diffusion 1", recognises, describe, assemble, SLOTS)
+family = Family("Stable Diffusion 1", recognises, describe, assemble, SLOTS, course)

@@ -11,9 +11,10 @@ from unnoise.core.description import Description
 from unnoise.families import _tokens as tokens
 from unnoise.families import _unets as unets
 from unnoise.families._family import Family
+from unnoise.families._noising import Noising
 from unnoise.families._slots import CLIP, UNET, VAE
 from unnoise.families._source import Slot, Source, locate
-from unnoise.families._told import Usual, course_of, described
+from unnoise.families._told import Usual, check_fit, course_of, described
 from unnoise.weights.maps import clip, kl, ldm_unet
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def _usual(source: Source) -> Usual:
     return replace(usual, title=usual.title + kind, size=512 if _predicts(source, usual) == "epsilon" else 768)
 
 
+def course(source: Source) -> Noising:
+    return course_of(source, _usual(source))
+
+
 def _predicts(source: Source, usual: Usual) -> str:
     return course_of(source, usual).prediction
 
@@ -73,10 +78,11 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     network = parts.network(UNET.name, ldm_unet, LDMUNet)
     codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
     encoder = parts.network(TEXT.name, clip, CLIPText, {"projection": 0, "activation": "gelu"})
-    whole = parts.found[TEXT.name].config is None  # diffusers' folders do without the last layer, which is never used
-    conditioner = CLIPConditioner(CLIP(encoder, words), LDMUNet.Condition, skip=int(whole))
+    full = parts.found[TEXT.name].full  # diffusers' folders do without the last layer, which is never used
+    check_fit(network, codec, encoder.config.width)
+    conditioner = CLIPConditioner(CLIP(encoder, words), LDMUNet.Condition, skip=int(full))
     conditioner = looking(conditioner, codec, network.config.extra, description)
-    return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
+    return joined(course(source), network, codec, conditioner, description)
 
 
-family = Family("Stable Diffusion 2", recognises, describe, assemble, SLOTS)
+family = Family("Stable Diffusion 2", recognises, describe, assemble, SLOTS, course)

@@ -1,7 +1,7 @@
 """Stable Diffusion 3 medium, 3.5 medium and 3.5 large (Esser et al. 2024): rectified flow, two CLIPs and T5."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unnoise.core.description import Description
 from unnoise.families import _slots as slots
@@ -9,8 +9,8 @@ from unnoise.families import _tokens as tokens
 from unnoise.families._family import Family
 from unnoise.families._noising import Noising, shifted
 from unnoise.families._slots import VAE
-from unnoise.families._source import Source, Stored, locate
-from unnoise.families._told import Usual, course_of, described
+from unnoise.families._source import Source, locate
+from unnoise.families._told import Usual, check_fit, course_of, described, settings_of
 from unnoise.weights.maps import clip, kl, mmdit, t5
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def describe(source: Source) -> Description:
 
 def _usual(source: Source) -> Usual:
     network = locate(source, SLOTS).get(NETWORK.name)
-    sizes = sizes_of(network) if network else {}
+    sizes = settings_of(network, mmdit) if network else {}
     if sizes.get("dual"):
         return MEDIUM_35
     return LARGE_35 if sizes.get("normed") else MEDIUM
 
 
-def sizes_of(network: Stored) -> dict[str, Any]:
-    return mmdit.from_original(network.shapes) if network.config is None else mmdit.from_diffusers(network.config)
+def course(source: Source) -> Noising:
+    return course_of(source, _usual(source))
 
 
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
@@ -64,8 +64,9 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     texts = _texts(source, parts)
     network = parts.network(NETWORK.name, mmdit, MMDiT)
     codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
+    check_fit(network, codec, texts.t5.encoder.config.width if texts.t5 else network.config.context)
     conditioner = SD3Conditioner(texts, MMDiT.Condition, _told(texts, network.config.context, network.config.pooled))
-    return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
+    return joined(course(source), network, codec, conditioner, description)
 
 
 def _texts(source: Source, parts: "Parts") -> "SD3Texts":
@@ -97,4 +98,4 @@ def _told(texts: "SD3Texts", context: int, pooled: int) -> "SD3Config":
     return SD3Config(width=context, large=wide, gigantic=pooled - wide, window=window)
 
 
-family = Family("Stable Diffusion 3 and 3.5", recognises, describe, assemble, SLOTS)
+family = Family("Stable Diffusion 3 and 3.5", recognises, describe, assemble, SLOTS, course)

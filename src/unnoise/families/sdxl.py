@@ -8,9 +8,10 @@ from unnoise.core.error import Refused
 from unnoise.families import _tokens as tokens
 from unnoise.families import _unets as unets
 from unnoise.families._family import Family
+from unnoise.families._noising import Noising
 from unnoise.families._slots import CLIP, UNET, VAE
 from unnoise.families._source import Slot, Source, locate
-from unnoise.families._told import Usual, course_of, described
+from unnoise.families._told import Usual, check_fit, course_of, described
 from unnoise.weights.maps import clip, kl, ldm_unet
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def describe(source: Source) -> Description:
 def slots_of(source: Source) -> tuple[Slot, ...]:
     """The networks of the base, or of the refiner.
 
-    Files say it by their text encoders, folders by the one they lack, and a network alone by what it reads.
+    Files say it by their text encoders, folders and ours by the one they lack, and a network alone by what it reads.
     """
-    if source.index:
+    if source.index or source.own is not None:
         return BASE if source.find(CLIP_L) is not None else REFINER
     own, network = source.find(ALONE), unets.unet(source)
     if own is not None or source.find(CLIP_L) is not None:
@@ -70,6 +71,10 @@ def _usual(source: Source) -> Usual:
     network = locate(source, slots_of(source)).get(UNET.name)
     refiner = " refiner" if slots_of(source) is REFINER else ""
     return replace(USUAL, title=USUAL.title + refiner + unets.variant(network, KINDS)) if network else USUAL
+
+
+def course(source: Source) -> Noising:
+    return course_of(source, _usual(source))
 
 
 def assemble(source: Source, description: Description, place: "Place") -> "Model":
@@ -86,6 +91,7 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
     codec = parts.network(VAE.name, kl, AutoencoderKL, LATENTS)
     first = parts.network(CLIP_L.name, clip, CLIPText, {"projection": 0}) if CLIP_L in parts.slots else None
     second = parts.network(CLIP_G.name, clip, CLIPText, {"activation": "gelu"})
+    check_fit(network, codec, second.config.width + (first.config.width if first else 0))
     conditioner = SDXLConditioner(
         None if first is None else CLIP(first, words[0]),
         CLIP(second, words[1]),
@@ -93,7 +99,7 @@ def assemble(source: Source, description: Description, place: "Place") -> "Model
         _told(source, network.config.pooled - second.config.projection, first is None),
     )
     conditioner = looking(conditioner, codec, network.config.extra, description)
-    return joined(course_of(source, _usual(source)), network, codec, conditioner, description)
+    return joined(course(source), network, codec, conditioner, description)
 
 
 def _told(source: Source, room: int, refiner: bool) -> "SDXLConfig":
@@ -117,4 +123,4 @@ def _told(source: Source, room: int, refiner: bool) -> "SDXLConfig":
     return SDXLConfig(zero=zero, aesthetic=scored, frequencies=room // numbers)
 
 
-family = Family("Stable Diffusion XL", recognises, describe, assemble, BASE)
+family = Family("Stable Diffusion XL", recognises, describe, assemble, BASE, course)

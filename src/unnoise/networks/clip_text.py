@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from unnoise.core.error import Refused
 from unnoise.nn.attention import attend
 from unnoise.nn.native import Embedding, LayerNorm, Linear, native
 
@@ -135,6 +136,8 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        if heads < 1 or width % heads:
+            raise Refused(f"{width} channels do not part into {heads} heads", "check its config", "model")
         self.heads = heads
         self.qkv = Linear(width, 3 * width)
         self.out_proj = Linear(width, width)

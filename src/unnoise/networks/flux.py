@@ -82,6 +82,9 @@ class Flux(nn.Module):
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
         self.config = c = config
+        if c.heads < 1 or c.width % c.heads or sum(c.axes) * c.heads != c.width or any(n % 2 for n in c.axes):
+            what = f"{c.width} channels do not part into {c.heads} heads with the axes {c.axes}"
+            raise Refused(what, "check its config", "model")
         self.img_in = Linear(c.channels * c.patch**2, c.width)
         self.txt_in = Linear(c.context, c.width)
         self.time_in = Embedder(FREQUENCIES, c.width)

@@ -79,6 +79,8 @@ class MMDiT(nn.Module):
     def __init__(self, config: MMDiTConfig) -> None:
         super().__init__()
         self.config = c = config
+        if c.heads < 1 or c.width % c.heads:
+            raise Refused(f"{c.width} channels do not part into {c.heads} heads", "check its config", "model")
         self.x_embedder = Patches(c)
         self.t_embedder = Embedder(FREQUENCIES, c.width)
         self.y_embedder = Embedder(c.pooled, c.width)

@@ -72,6 +72,11 @@ def theirs(keys: KeyMap, ours: Mapping[str, Tensor]) -> Made:
     return Made({name: partial(_taken, ours, spot) for name, spot in spots})
 
 
+def within(prefix: str, tensors: Mapping[str, Tensor]) -> Made:
+    """The tensors with something before every name."""
+    return Made({prefix + name: make for name, make in _getters(tensors).items()})
+
+
 def cast(dtype: torch.dtype, tensors: Mapping[str, Tensor]) -> Made:
     """The tensors with those of floating point in a type. Asking for one that does not fit raises `Refused`."""
     return Made({name: partial(_cast, tensors, name, dtype) for name in tensors})

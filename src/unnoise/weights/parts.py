@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
 from unnoise.core.error import Refused
+from unnoise.core.registry import field_types
 from unnoise.weights.header import Header, read_header
 
 if TYPE_CHECKING:
@@ -143,9 +144,25 @@ def settings(stated: Stated, role: str, kind: Any) -> Any:
     """
     try:
         said = stated[role].get("config", {}).items()
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said})
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in said}
+        made, types = kind(**given), field_types(kind)
     except (TypeError, AttributeError) as error:
         raise Refused(f"the model's {role} has settings we do not know", str(error)[:120], "model") from None
+    if wrong := next((name for name, value in given.items() if not _fits(value, types[name])), ""):
+        raise Refused(f"the model's {role} states {wrong} {str(given[wrong])[:60]!r}", "the file is damaged", "model")
+    return made
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a JSON value, a list of which is a tuple, is of a field's type."""
+    inner, origin = get_args(kind), get_origin(kind)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(v, inner[0]) for v in cast(tuple[Any, ...], value))
+    if origin is Literal:
+        return isinstance(value, str) and value in inner
+    if inner:
+        return any(_fits(value, each) for each in inner)
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def check_counts(stated: Stated, header: Header, which: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from struct import pack
 from typing import Any
 
 import torch
@@ -16,7 +15,10 @@ from unnoise.weights.lazy import Lazy
 from unnoise.weights.open import DTYPES
 from unnoise.weights.place import finite
 
-ALIGNMENT = 8
+LINE = 64
+"""Bytes of a cache line. Torch's own tensors start on one, and how sums are made, to the last bit, depends on that."""
+LENGTH = 8
+"""Bytes before the header, which say how long it is."""
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -34,7 +36,7 @@ def write_safetensors(path: Path, lazy: Lazy, metadata: Mapping[str, str]) -> No
     names = _ordered(lazy.like)
     head = _header(lazy.like, names, metadata)
     with staged(path) as beside, beside.open("xb") as file:
-        file.write(pack("<Q", len(head)) + head)
+        file.write(len(head).to_bytes(LENGTH, "little") + head)
         for name in names:
             file.write(_stored(name, lazy.tensors[name], lazy.like[name]))
 
@@ -55,9 +57,14 @@ def check_room(path: Path, wanted: int) -> None:
 
 
 def _ordered(like: Mapping[str, Tensor]) -> list[str]:
-    """The widest numbers first, so that all lie at addresses that suit them."""
-    sizes = {name: value.element_size() for name, value in like.items()}
-    return sorted(sizes, key=lambda name: (-sizes[name], name))
+    """Those first that fill whole lines, so that all of them start on one, and then the widest numbers first, so that
+    all lie at addresses that suit them."""
+
+    def place(name: str) -> tuple[bool, int, str]:
+        value = like[name]
+        return (value.numel() * value.element_size() % LINE > 0, -value.element_size(), name)
+
+    return sorted(like, key=place)
 
 
 def _header(like: Mapping[str, Tensor], names: list[str], metadata: Mapping[str, str]) -> bytes:
@@ -71,7 +78,7 @@ def _header(like: Mapping[str, Tensor], names: list[str], metadata: Mapping[str,
         said[name] = {"dtype": _NAMES[value.dtype], "shape": list(value.shape), "data_offsets": [at, last]}
         at = last
     text = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
-    return text + b" " * (-len(text) % ALIGNMENT)
+    return text + b" " * (-(len(text) + LENGTH) % LINE)
 
 
 def _stored(name: str, tensor: Tensor, like: Tensor) -> Any:
