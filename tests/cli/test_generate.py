@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from cli.conftest import environment, files
@@ -148,7 +149,7 @@ REFUSED = {
     "preview suffix": (["--preview", "x.tga"], ".png"),
     "device": (["--device", "tpu"], "cpu"),
     "device part": (["--device", "cpu:x"], "cpu"),
-    "dtype": (["--dtype", "int8"], "float32"),
+    "dtype": (["--dtype", "int4"], "float32"),
     "option": (["--guidence", "3"], "did you mean --guidance?"),
     "no value": (["--steps"], "needs a value"),
     "second prompt": (["blue"], "one word too many"),
@@ -240,12 +241,9 @@ def test_bytes_that_are_no_text_are_refused_or_kept(process, folder, tiny_model,
         assert files(folder) == []
 
 
-def test_a_device_that_is_not_there_is_refused(process, folder, tiny_model):
-    gone = "import torch; torch.cuda.is_available = lambda: False"
-    assert (
-        "no device 'cuda'"
-        in process("generate", "x", "--model", str(tiny_model), "--device", "cuda", before=gone).refusal()
-    )
+def test_a_device_that_is_not_there_is_refused(unnoise, tiny_model, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "no device 'cuda'" in unnoise("generate", "x", "--model", tiny_model, "--device", "cuda").refusal()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ import gzip
 import json
 import warnings
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -63,16 +64,20 @@ def t5(**changes: Any) -> Any:
     return library.T5EncoderModel(library.T5Config(**sizes | changes, feed_forward_proj="gated-gelu"))
 
 
-def clip_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> Any:
-    """transformers' tokenizer of OpenAI's byte pairs."""
+@cache
+def _clip_table() -> tuple[dict[str, int], list[tuple[str, ...]]]:
+    """OpenAI's byte pairs: their tokens' numbers, and the merges."""
     from unnoise.text._clip_files import MERGES, clip_words
 
     packed = Path(str(files("unnoise") / "text" / "bpe_simple_vocab_16e6.txt.gz"))
-    folder.mkdir(parents=True, exist_ok=True)
     lines = gzip.decompress(packed.read_bytes()).decode().split("\n")[1 : 1 + MERGES]
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines, ""]), encoding="utf-8")
-    (folder / "vocab.json").write_text(json.dumps(clip_words(packed).tokenizer.get_vocab()), encoding="utf-8")
-    return peers()[1].CLIPTokenizer.from_pretrained(folder, pad_token=pad, model_max_length=77)
+    return clip_words(packed).tokenizer.get_vocab(), [tuple(line.split()) for line in lines]
+
+
+def clip_tokenizer(pad: str = "<|endoftext|>") -> Any:
+    """transformers' tokenizer of OpenAI's byte pairs."""
+    vocabulary, merges = _clip_table()
+    return peers()[1].CLIPTokenizer(vocabulary, merges, pad_token=pad, model_max_length=77)
 
 
 def t5_tokenizer(shared: Path) -> Any:
@@ -92,6 +97,128 @@ def randomised(module: Any, seed: int, scale: float = 1.0) -> Any:
             noise = torch.randn(value.shape, generator=draw) * spread
             value.copy_(noise if value.ndim > 1 else value + noise)
     return module.eval()
+
+
+TABLE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
+V = {**TABLE, "prediction_type": "v_prediction"}
+UNCHECKED = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+LINEAR = {"attention_head_dim": (1, 1), "block_out_channels": (64, 64), "use_linear_projection": True}
+WIDE = {"projects": True, "hidden_act": "gelu", "hidden_size": 128, "projection_dim": 128, "num_attention_heads": 2}
+"""The second text encoder: as in the published ones, its width tells it from the first."""
+BARE = {"use_quant_conv": False, "use_post_quant_conv": False}
+
+
+def assembled(kind: str, **parts: Any) -> Any:
+    """One of diffusers' pipelines of these parts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(peers()[0], kind)(**parts)
+
+
+def sd1(kind: str = "StableDiffusionPipeline", **changes: Any) -> Any:
+    """A tiny Stable Diffusion 1, with what is given in place of its parts."""
+    parts = {
+        "vae": randomised(vae(), 1),
+        "text_encoder": randomised(clip(), 2),
+        "tokenizer": clip_tokenizer(),
+        "unet": randomised(unet(attention_head_dim=8), 3),
+        "scheduler": peers()[0].PNDMScheduler(**TABLE, skip_prk_steps=True),
+    }
+    return assembled(kind, **parts | UNCHECKED | changes)
+
+
+def sd2(**changes: Any) -> Any:
+    """A tiny Stable Diffusion 2, which predicts v."""
+    parts = {
+        "vae": randomised(vae(), 1),
+        "text_encoder": randomised(clip(hidden_act="gelu"), 2),
+        "tokenizer": clip_tokenizer("!"),
+        "unet": randomised(unet(**LINEAR), 3),
+        "scheduler": peers()[0].DDIMScheduler(**V, clip_sample=False, set_alpha_to_one=False),
+    }
+    return assembled("StableDiffusionPipeline", **parts | UNCHECKED | changes)
+
+
+def xl_unet(told: int = 6) -> Any:
+    """SDXL's network, which is told six sizes; the refiner's, which reads one text encoder, is told five."""
+    levels = {"down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D")}
+    levels |= {"up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"), "transformer_layers_per_block": (1, 2)}
+    sizes = {"addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 128 + told * 8}
+    width = 64 + 128 if told == 6 else 128
+    more = {"addition_embed_type": "text_time", "cross_attention_dim": width}
+    return randomised(unet(**LINEAR, **levels, **sizes, **more), 3)
+
+
+def sdxl(kind: str = "StableDiffusionXLPipeline", **changes: Any) -> Any:
+    """A tiny Stable Diffusion XL."""
+    parts = {
+        "vae": randomised(vae(scaling_factor=0.13025), 1),
+        "text_encoder": randomised(clip(), 2),
+        "text_encoder_2": randomised(clip(**WIDE), 4),
+        "tokenizer": clip_tokenizer(),
+        "tokenizer_2": clip_tokenizer("!"),
+        "unet": xl_unet(),
+        "scheduler": peers()[0].EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
+        "add_watermarker": False,
+    }
+    return assembled(kind, **parts | changes)
+
+
+def refiner() -> Any:
+    """A tiny refiner of SDXL's pictures."""
+    without = {"text_encoder": None, "tokenizer": None, "unet": xl_unet(5)}
+    says = {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False}
+    return sdxl("StableDiffusionXLImg2ImgPipeline", **without, **says)
+
+
+def sd3_transformer(**changes: Any) -> Any:
+    """SD 3's network; its text is as wide as the CLIPs' two together."""
+    sizes = {"sample_size": 16, "patch_size": 2, "in_channels": 16, "num_layers": 2, "attention_head_dim": 64}
+    widths = {"num_attention_heads": 1, "joint_attention_dim": 192, "caption_projection_dim": 64}
+    more = {"pooled_projection_dim": 192, "out_channels": 16, "pos_embed_max_size": 24}
+    return randomised(peers()[0].SD3Transformer2DModel(**sizes, **widths, **more, **changes), 3)
+
+
+def sd3(shared: Path, **changes: Any) -> Any:
+    """A tiny Stable Diffusion 3, with T5."""
+    parts = {
+        "vae": randomised(vae(16, scaling_factor=1.5305, shift_factor=0.0609, **BARE), 1),
+        "text_encoder": randomised(clip(projects=True), 2),
+        "text_encoder_2": randomised(clip(**WIDE), 4),
+        "text_encoder_3": randomised(t5(d_model=192), 5),  # a single file has no projection for its states
+        "tokenizer": clip_tokenizer(),
+        "tokenizer_2": clip_tokenizer("!"),
+        "tokenizer_3": t5_tokenizer(shared),
+        "transformer": sd3_transformer(),
+        "scheduler": peers()[0].FlowMatchEulerDiscreteScheduler(shift=3.0),
+    }
+    return assembled("StableDiffusion3Pipeline", **parts | changes)
+
+
+def flux(shared: Path, guided: bool = True, **changes: Any) -> Any:
+    """A tiny FLUX.1: dev, or schnell, which reads no guidance."""
+    sizes = {"in_channels": 64, "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 128}
+    widths = {"num_attention_heads": 1, "joint_attention_dim": 64, "pooled_projection_dim": 64}
+    library = peers()[0]
+    network = library.FluxTransformer2DModel(**sizes, **widths, guidance_embeds=guided)
+    parts = {
+        "vae": randomised(vae(16, scaling_factor=0.3611, shift_factor=0.1159, **BARE), 1),
+        "text_encoder": randomised(clip(), 2),
+        "text_encoder_2": randomised(t5(), 5),
+        "tokenizer": clip_tokenizer(),
+        "tokenizer_2": t5_tokenizer(shared),
+        "transformer": randomised(network, 3),
+        "scheduler": library.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+    }
+    return assembled("FluxPipeline", **parts | changes)
+
+
+def saved_in(folder: Path, pipeline: Any) -> tuple[Any, Path]:
+    """A pipeline, and the folder that it saved itself to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipeline.save_pretrained(folder)
+    return pipeline, folder
 
 
 @dataclass(frozen=True)
@@ -167,7 +294,6 @@ def ours_loaded(model: Any, run: Run, sampler: str, spacing: str) -> tuple[torch
     return result.latent, result.pixels.permute(1, 2, 0)
 
 
-TABLE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
 TABLED: dict[str, tuple[str, dict[str, Any]]] = {
     "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
     "euler": ("EulerDiscreteScheduler", {"timestep_spacing": "leading"}),

@@ -6,21 +6,7 @@ import pytest
 import torch
 
 from parity import pipes
-from parity.pipes import (
-    TABLE,
-    TABLED,
-    Run,
-    agree,
-    clip,
-    clip_tokenizer,
-    ours,
-    peers,
-    randomised,
-    scheduled,
-    theirs,
-    unet,
-    vae,
-)
+from parity.pipes import TABLE, TABLED, Run, agree, ours, scheduled, theirs
 from parity.test_lora import ATTENTION, adapted
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
@@ -30,22 +16,9 @@ TEXT = ["q_proj", "v_proj", "fc1"]
 
 @pytest.fixture
 def sd1(tmp_path):
-    diffusers, _ = peers()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = diffusers.StableDiffusionPipeline(
-            vae=randomised(vae(), 1),
-            text_encoder=randomised(clip(), 2),
-            tokenizer=clip_tokenizer(tmp_path / "words"),
-            unet=randomised(unet(attention_head_dim=8), 3),
-            scheduler=diffusers.PNDMScheduler(**TABLE, skip_prk_steps=True),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(tmp_path / "model")
+    pipeline, folder = pipes.saved_in(tmp_path / "model", pipes.sd1())
     scheduled(pipeline, *TABLED["euler"], **TABLE)
-    return pipeline, tmp_path / "model"
+    return pipeline, folder
 
 
 def test_a_lora_of_network_and_text(sd1, tmp_path):

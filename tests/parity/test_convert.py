@@ -6,115 +6,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from parity.pipes import Run, clip, clip_tokenizer, peers, randomised, t5, t5_tokenizer, theirs, unet, vae
+from parity import pipes
+from parity.pipes import Run, peers, theirs
 from unnoise.cli.main import main
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
 
-TABLE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
-LINEAR = {"attention_head_dim": (1, 1), "block_out_channels": (64, 64), "use_linear_projection": True}
-WIDE = {"projects": True, "hidden_act": "gelu", "hidden_size": 128, "projection_dim": 128, "num_attention_heads": 2}
-"""The second text encoder: as in the published ones, its width tells it from the first."""
-BARE = {"use_quant_conv": False, "use_post_quant_conv": False}
-NO_CHECKER = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-
-
-def sd1(library, folder, shared):
-    return library.StableDiffusionPipeline(
-        vae=randomised(vae(), 1),
-        text_encoder=randomised(clip(), 2),
-        tokenizer=clip_tokenizer(folder / "words"),
-        unet=randomised(unet(attention_head_dim=8), 3),
-        scheduler=library.PNDMScheduler(**TABLE, skip_prk_steps=True),
-        **NO_CHECKER,
-    )
-
-
-def sd2(library, folder, shared):
-    return library.StableDiffusionPipeline(
-        vae=randomised(vae(), 1),
-        text_encoder=randomised(clip(hidden_act="gelu"), 2),
-        tokenizer=clip_tokenizer(folder / "words", "!"),
-        unet=randomised(unet(**LINEAR), 3),
-        scheduler=library.DDIMScheduler(
-            **TABLE, prediction_type="v_prediction", clip_sample=False, set_alpha_to_one=False
-        ),
-        **NO_CHECKER,
-    )
-
-
-def xl(count):
-    told = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8}
-    levels = {"down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D")}
-    levels |= {"up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"), "transformer_layers_per_block": (1, 2)}
-    width = 64 + 128 if count == 6 else 128
-    return unet(
-        **LINEAR, **told, **levels, cross_attention_dim=width, projection_class_embeddings_input_dim=128 + count * 8
-    )
-
-
-def sdxl(library, folder, shared):
-    return library.StableDiffusionXLPipeline(
-        vae=randomised(vae(scaling_factor=0.13025), 1),
-        text_encoder=randomised(clip(), 2),
-        text_encoder_2=randomised(clip(**WIDE), 4),
-        tokenizer=clip_tokenizer(folder / "words"),
-        tokenizer_2=clip_tokenizer(folder / "more words", "!"),
-        unet=randomised(xl(6), 3),
-        scheduler=library.EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
-        add_watermarker=False,
-    )
-
-
-def refiner(library, folder, shared):
-    return library.StableDiffusionXLImg2ImgPipeline(
-        vae=randomised(vae(scaling_factor=0.13025), 1),
-        text_encoder=None,
-        text_encoder_2=randomised(clip(**WIDE), 4),
-        tokenizer=None,
-        tokenizer_2=clip_tokenizer(folder / "more words", "!"),
-        unet=randomised(xl(5), 3),
-        scheduler=library.EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
-        requires_aesthetics_score=True,
-        force_zeros_for_empty_prompt=False,
-        add_watermarker=False,
-    )
-
-
-def sd3(library, folder, shared):
-    sizes = {"sample_size": 16, "patch_size": 2, "in_channels": 16, "num_layers": 2, "attention_head_dim": 64}
-    widths = {"num_attention_heads": 1, "joint_attention_dim": 192, "caption_projection_dim": 64}
-    more = {"pooled_projection_dim": 192, "out_channels": 16, "pos_embed_max_size": 24, "qk_norm": "rms_norm"}
-    network = library.SD3Transformer2DModel(**sizes, **widths, **more, dual_attention_layers=(0,))
-    return library.StableDiffusion3Pipeline(
-        vae=randomised(vae(16, scaling_factor=1.5305, shift_factor=0.0609, **BARE), 1),
-        text_encoder=randomised(clip(projects=True), 2),
-        text_encoder_2=randomised(clip(**WIDE), 4),
-        text_encoder_3=randomised(t5(d_model=192), 5),
-        tokenizer=clip_tokenizer(folder / "words"),
-        tokenizer_2=clip_tokenizer(folder / "more words", "!"),
-        tokenizer_3=t5_tokenizer(shared),
-        transformer=randomised(network, 3),
-        scheduler=library.FlowMatchEulerDiscreteScheduler(shift=3.0),
-    )
-
-
-def flux(library, folder, shared):
-    sizes = {"in_channels": 64, "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 128}
-    widths = {"num_attention_heads": 1, "joint_attention_dim": 64, "pooled_projection_dim": 64}
-    network = library.FluxTransformer2DModel(**sizes, **widths, guidance_embeds=True)
-    return library.FluxPipeline(
-        vae=randomised(vae(16, scaling_factor=0.3611, shift_factor=0.1159, **BARE), 1),
-        text_encoder=randomised(clip(), 2),
-        text_encoder_2=randomised(t5(), 5),
-        tokenizer=clip_tokenizer(folder / "words"),
-        tokenizer_2=t5_tokenizer(shared),
-        transformer=randomised(network, 3),
-        scheduler=library.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-    )
-
-
-MAKERS = {"sd1": sd1, "sd2": sd2, "sdxl": sdxl, "refiner": refiner, "sd3": sd3, "flux": flux}
+MAKERS = {
+    "sd1": lambda _: pipes.sd1(),
+    "sd2": lambda _: pipes.sd2(),
+    "sdxl": lambda _: pipes.sdxl(),
+    "refiner": lambda _: pipes.refiner(),
+    "sd3": lambda shared: pipes.sd3(
+        shared, transformer=pipes.sd3_transformer(qk_norm="rms_norm", dual_attention_layers=(0,))
+    ),
+    "flux": pipes.flux,
+}
 NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 
 
@@ -122,10 +29,7 @@ NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "tex
 def there(request, tmp_path_factory, shared):
     """A pipeline, the folder that it saved itself to, our single file of that, and our folder of the single file."""
     folder = tmp_path_factory.mktemp(request.param)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = MAKERS[request.param](peers()[0], folder, shared)
-        pipeline.save_pretrained(folder / "theirs")
+    pipeline, _ = pipes.saved_in(folder / "theirs", MAKERS[request.param](shared))
     tokens = ["--part", f"tokenizer={shared / 'fixtures' / 'tokenizers' / 't5_tokenizer.json'}"]
     convert(folder / "theirs", folder / "single.safetensors")
     convert(folder / "single.safetensors", folder / "ours", *tokens * (request.param in ("sd3", "flux")))

@@ -1,13 +1,13 @@
 """A model that is larger than the memory it may take gives the same picture, and a plan knows what it takes."""
 
 import json
-import warnings
 
 import pytest
 import torch
 
 from cli import conftest
-from parity.pipes import TABLE, Run, clip, clip_tokenizer, ours, peers, randomised, unet, vae
+from parity import pipes
+from parity.pipes import Run, ours
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
 
@@ -19,22 +19,8 @@ folder, unnoise = conftest.folder, conftest.unnoise
 @pytest.fixture(scope="module")
 def half(tmp_path_factory):
     """A tiny pipeline, stored in float16."""
-    diffusers, _ = peers()
-    made = tmp_path_factory.mktemp("half")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = diffusers.StableDiffusionPipeline(
-            vae=randomised(vae(), 1),
-            text_encoder=randomised(clip(), 2),
-            tokenizer=clip_tokenizer(made / "words"),
-            unet=randomised(unet(attention_head_dim=8), 3),
-            scheduler=diffusers.EulerDiscreteScheduler(**TABLE),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.to(torch.float16).save_pretrained(made / "model")
-    return made / "model"
+    made = pipes.sd1(scheduler=pipes.peers()[0].EulerDiscreteScheduler(**pipes.TABLE)).to(torch.float16)
+    return pipes.saved_in(tmp_path_factory.mktemp("half") / "model", made)[1]
 
 
 def test_weights_that_stay_in_their_file_give_the_same_numbers(half, tmp_path):
@@ -44,7 +30,7 @@ def test_weights_that_stay_in_their_file_give_the_same_numbers(half, tmp_path):
 
 def test_a_plan_tells_what_stays(half, unnoise):
     def memory(*more):
-        said = unnoise("plan", "generate", "a fox", "--model", half, "--steps", 2, "--json", "--measure", *more)
+        said = unnoise("plan", "generate", "a fox", "--model", half, "--steps", 2, "--json", *more)
         return json.loads(said.lines[-1])["memory"]
 
     free, bound = memory(), memory("--memory", "1MB")

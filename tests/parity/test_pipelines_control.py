@@ -1,29 +1,16 @@
 """ControlNets from the command line to the picture, beside diffusers' pipelines for Stable Diffusion 1 and XL."""
 
-import warnings
-
 import numpy
 import pytest
 import torch
 from PIL import Image
 
-from parity.pipes import TABLE, Run, agree, clip, clip_tokenizer, ours, peers, randomised, theirs, unet, vae
+from parity import pipes
+from parity.pipes import TABLE, Run, agree, ours, peers, randomised, theirs, vae
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
 HINT = (4, 8, 12, 16)
 WIDE = Run(width=128, height=64, steps=4)
-XL = {
-    "attention_head_dim": (1, 1),
-    "block_out_channels": (64, 64),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-    "use_linear_projection": True,
-    "transformer_layers_per_block": (1, 2),
-    "cross_attention_dim": 128,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 8,
-    "projection_class_embeddings_input_dim": 64 + 6 * 8,
-}
 
 
 def codec(**changes):
@@ -52,32 +39,20 @@ def picture(folder, name, size, seed):
 
 @pytest.fixture(scope="module")
 def sd1(tmp_path_factory):
-    diffusers, _ = peers()
+    scheduler = peers()[0].DDIMScheduler(**TABLE, clip_sample=False, set_alpha_to_one=False)
     folder = tmp_path_factory.mktemp("control")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = randomised(unet(attention_head_dim=8), 3)
-        parts = {
-            "vae": codec(),
-            "text_encoder": randomised(clip(), 2),
-            "tokenizer": clip_tokenizer(folder / "words"),
-            "unet": network,
-            "scheduler": diffusers.DDIMScheduler(**TABLE, clip_sample=False, set_alpha_to_one=False),
-        }
-        spare = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-        diffusers.StableDiffusionPipeline(**parts, **spare).save_pretrained(folder / "model")
-        nets = [net(network, seed) for seed in (5, 6)]
-        nets.append(net(network, 7))
-        nets[2].register_to_config(global_pool_conditions=True)
+    plain, _ = pipes.saved_in(folder / "model", pipes.sd1(vae=codec(), scheduler=scheduler))
+    nets = [net(plain.unet, seed) for seed in (5, 6, 7)]
+    nets[2].register_to_config(global_pool_conditions=True)
     for k, each in enumerate(nets):
         each.save_pretrained(folder / f"net{k}")
 
     def pipeline(*which):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            chosen = [nets[k] for k in which]
-            kind = diffusers.StableDiffusionControlNetPipeline
-            return kind(**parts, **spare, controlnet=chosen[0] if len(chosen) == 1 else chosen)
+        chosen = [nets[k] for k in which]
+        control = chosen[0] if len(chosen) == 1 else chosen
+        return pipes.assembled(
+            "StableDiffusionControlNetPipeline", **plain.components, requires_safety_checker=False, controlnet=control
+        )
 
     return folder, pipeline
 
@@ -178,23 +153,11 @@ def test_a_single_file_is_the_same_controlnet(sd1, tmp_path, name):
 
 
 def test_stable_diffusion_xl(tmp_path):
-    diffusers, _ = peers()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = randomised(unet(**XL), 3)
-        parts = {
-            "vae": codec(scaling_factor=0.13025),
-            "text_encoder": randomised(clip(), 2),
-            "text_encoder_2": randomised(clip(projects=True, hidden_act="gelu"), 4),
-            "tokenizer": clip_tokenizer(tmp_path / "words"),
-            "tokenizer_2": clip_tokenizer(tmp_path / "more words", "!"),
-            "unet": network,
-            "scheduler": diffusers.EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
-        }
-        diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False).save_pretrained(tmp_path / "model")
-        control = net(network, 5)
-        control.save_pretrained(tmp_path / "net")
-        pipeline = diffusers.StableDiffusionXLControlNetPipeline(**parts, controlnet=control, add_watermarker=False)
+    plain, _ = pipes.saved_in(tmp_path / "model", pipes.sdxl(vae=codec(scaling_factor=0.13025)))
+    control = net(plain.unet, 5)
+    control.save_pretrained(tmp_path / "net")
+    kind = "StableDiffusionXLControlNetPipeline"
+    pipeline = pipes.assembled(kind, **plain.components, controlnet=control, add_watermarker=False)
     image = picture(tmp_path, "one.png", (128, 64), 1)
     more = {"image": given(image), "controlnet_conditioning_scale": 0.6, "control_guidance_end": 0.75}
     run = Run(width=128, height=64, steps=4, more=more)

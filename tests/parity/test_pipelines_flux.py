@@ -1,28 +1,21 @@
 """FLUX.1 whole, beside diffusers' FluxPipeline: dev, which reads its guidance, and schnell."""
 
-import warnings
-
 import pytest
 
+from parity import pipes
 from parity.pipes import (
     NEGATIVE,
     SIZES,
     STRAIGHT,
     Run,
     agree,
-    clip,
-    clip_tokenizer,
     listed,
     ours,
     ours_loaded,
     peers,
-    randomised,
     scheduled,
     straight,
-    t5,
-    t5_tokenizer,
     theirs,
-    vae,
     written,
 )
 from unnoise import describe, load
@@ -37,34 +30,8 @@ PLAIN = {"guidance": 3.5, "negative": ""}
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory, shared):
-    folder = tmp_path_factory.mktemp("flux")
-    plain = {"use_quant_conv": False, "use_post_quant_conv": False}
-    return {
-        "vae": randomised(vae(16, scaling_factor=0.3611, shift_factor=0.1159, **plain), 1),
-        "text_encoder": randomised(clip(), 2),
-        "text_encoder_2": randomised(t5(), 5),
-        "tokenizer": clip_tokenizer(folder / "words"),
-        "tokenizer_2": t5_tokenizer(shared),
-    }
-
-
-def saved_as(folder, pieces, guidance, **options):
-    diffusers, _ = peers()
-    sizes = {"in_channels": 64, "num_layers": 1, "num_single_layers": 1, "attention_head_dim": 128}
-    widths = {"num_attention_heads": 1, "joint_attention_dim": 64, "pooled_projection_dim": 64}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = diffusers.FluxTransformer2DModel(**sizes, **widths, guidance_embeds=guidance)
-        scheduler = diffusers.FlowMatchEulerDiscreteScheduler(**options)
-        pipeline = diffusers.FluxPipeline(**pieces, transformer=randomised(network, 3), scheduler=scheduler)
-        pipeline.save_pretrained(folder)
-    return pipeline, folder
-
-
-@pytest.fixture(scope="module")
-def saved(pieces, tmp_path_factory):
-    return saved_as(tmp_path_factory.mktemp("flux") / "model", pieces, True, **DYNAMIC)
+def saved(tmp_path_factory, shared):
+    return pipes.saved_in(tmp_path_factory.mktemp("flux") / "model", pipes.flux(shared))
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +65,9 @@ def test_guidance_matters_and_is_the_same(saved, model):
         agree(each, run_theirs(saved[0], run))
 
 
-def test_schnell_needs_no_guidance(pieces, tmp_path):
-    pipeline, folder = saved_as(tmp_path / "model", pieces, False, shift=1.0)
+def test_schnell_needs_no_guidance(shared, tmp_path):
+    scheduler = peers()[0].FlowMatchEulerDiscreteScheduler(shift=1.0)
+    pipeline, folder = pipes.saved_in(tmp_path / "model", pipes.flux(shared, guided=False, scheduler=scheduler))
     found = describe(str(folder))
     assert (found.title, found.guidance, found.defaults["steps"]) == ("FLUX.1 schnell", "none", 4)
     run = Run(steps=4, guidance=1.0, negative="", more={"max_sequence_length": 256})

@@ -1,11 +1,11 @@
 """Stable Diffusion 1 whole, beside diffusers' StableDiffusionPipeline: from its folder, and from a single file."""
 
 import json
-import warnings
 
 import pytest
 import torch
 
+from parity import pipes
 from parity.pipes import (
     SIZES,
     TABLE,
@@ -13,8 +13,6 @@ from parity.pipes import (
     Run,
     agree,
     alike,
-    clip,
-    clip_tokenizer,
     ours,
     peers,
     randomised,
@@ -34,22 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    diffusers, _ = peers()
-    folder = tmp_path_factory.mktemp("sd1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = diffusers.StableDiffusionPipeline(
-            vae=randomised(vae(), 1),
-            text_encoder=randomised(clip(), 2),
-            tokenizer=clip_tokenizer(folder / "words"),
-            unet=randomised(unet(attention_head_dim=8), 3),
-            scheduler=diffusers.PNDMScheduler(**TABLE, skip_prk_steps=True),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(folder / "model")
-    return pipeline, folder / "model"
+    return pipes.saved_in(tmp_path_factory.mktemp("sd1") / "model", pipes.sd1())
 
 
 @pytest.fixture(scope="module")
@@ -111,24 +94,14 @@ def test_without_a_negative_prompt_and_without_guidance(saved, model):
 
 
 def test_inpainting_without_a_picture_paints_all_of_a_grey_one(saved, tmp_path):
-    diffusers, _ = peers()
-    pipeline, _ = saved
-    kept = {name: getattr(pipeline, name) for name in ("text_encoder", "tokenizer")}
     codec = randomised(vae(norm_num_groups=4), 1)  # in a group of one or two channels grey would be all rounding
     with torch.no_grad():  # its encoder is sure of itself: theirs draws from what ours takes the mean of
         codec.quant_conv.weight[4:], codec.quant_conv.bias[4:] = 0.0, -30.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        inpainting = diffusers.StableDiffusionInpaintPipeline(
-            **kept,
-            vae=codec,
-            unet=randomised(unet(attention_head_dim=8, in_channels=9), 3),
-            scheduler=diffusers.DDIMScheduler(**TABLE, clip_sample=False, set_alpha_to_one=False),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        inpainting.save_pretrained(tmp_path / "model")
+    kept = {name: getattr(saved[0], name) for name in ("text_encoder", "tokenizer")}
+    network = randomised(unet(attention_head_dim=8, in_channels=9), 3)
+    scheduler = peers()[0].DDIMScheduler(**TABLE, clip_sample=False, set_alpha_to_one=False)
+    made = pipes.sd1("StableDiffusionInpaintPipeline", **kept, vae=codec, unet=network, scheduler=scheduler)
+    inpainting, _ = pipes.saved_in(tmp_path / "model", made)
     white = {"image": torch.ones(1, 3, 32, 48), "mask_image": torch.ones(1, 1, 32, 48), "strength": 1.0}
     run = Run(width=48, more=white)
     agree(ours(tmp_path, tmp_path / "model", run), theirs(inpainting, run))

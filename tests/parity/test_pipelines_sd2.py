@@ -1,27 +1,21 @@
 """Stable Diffusion 2 whole, beside diffusers' StableDiffusionPipeline: predicting v, from its folder and from a single
 file in OpenCLIP's names, whose text encoder has a layer more."""
 
-import warnings
-
 import pytest
 import torch
 
+from parity import pipes
 from parity.pipes import (
     SIZES,
     TABLE,
     TABLED,
     Run,
+    V,
     agree,
     alike,
-    clip,
-    clip_tokenizer,
     ours,
-    peers,
-    randomised,
     scheduled,
     theirs,
-    unet,
-    vae,
     written,
 )
 from unnoise import describe, load
@@ -31,28 +25,11 @@ from unnoise.weights.maps import clip as clip_names
 from unnoise.weights.maps import kl, ldm_unet
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # diffusers' own
-V = {**TABLE, "prediction_type": "v_prediction"}
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    diffusers, _ = peers()
-    folder = tmp_path_factory.mktemp("sd2")
-    network = unet(attention_head_dim=(1, 1), block_out_channels=(64, 64), use_linear_projection=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = diffusers.StableDiffusionPipeline(
-            vae=randomised(vae(), 1),
-            text_encoder=randomised(clip(hidden_act="gelu"), 2),
-            tokenizer=clip_tokenizer(folder / "words", "!"),
-            unet=randomised(network, 3),
-            scheduler=diffusers.DDIMScheduler(**V, clip_sample=False, set_alpha_to_one=False),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(folder / "model")
-    return pipeline, folder / "model"
+    return pipes.saved_in(tmp_path_factory.mktemp("sd2") / "model", pipes.sd2())
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,18 @@
 """Stable Diffusion 3 and 3.5 whole, beside diffusers' StableDiffusion3Pipeline: with T5 and without."""
 
-import warnings
-
 import pytest
 
+from parity import pipes
 from parity.pipes import (
     SIZES,
     STRAIGHT,
     Run,
     agree,
-    clip,
-    clip_tokenizer,
     listed,
     ours,
     ours_loaded,
-    peers,
-    randomised,
     straight,
-    t5,
-    t5_tokenizer,
     theirs,
-    vae,
     written,
 )
 from unnoise import describe, load
@@ -36,44 +28,9 @@ KINDS = {
 }
 
 
-def transformer(**changes):
-    sizes = {"sample_size": 16, "patch_size": 2, "in_channels": 16, "num_layers": 2, "attention_head_dim": 64}
-    widths = {"num_attention_heads": 1, "joint_attention_dim": 128, "caption_projection_dim": 64}
-    more = {"pooled_projection_dim": 128, "out_channels": 16, "pos_embed_max_size": 24}
-    return randomised(peers()[0].SD3Transformer2DModel(**sizes, **widths, **more, **changes), 3)
-
-
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory, shared):
-    folder = tmp_path_factory.mktemp("sd3")
-    # Its file has no projection for T5's states: they are as wide as the CLIPs' two together here, or wider.
-    encoder = t5(d_model=128)
-    return {
-        "vae": randomised(
-            vae(16, scaling_factor=1.5305, shift_factor=0.0609, use_quant_conv=False, use_post_quant_conv=False), 1
-        ),
-        "text_encoder": randomised(clip(projects=True), 2),
-        "text_encoder_2": randomised(clip(projects=True, hidden_act="gelu"), 4),
-        "text_encoder_3": randomised(encoder, 5),
-        "tokenizer": clip_tokenizer(folder / "words"),
-        "tokenizer_2": clip_tokenizer(folder / "more words", "!"),
-        "tokenizer_3": t5_tokenizer(shared),
-    }
-
-
-def saved_as(folder, pieces, network, **changes):
-    diffusers, _ = peers()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
-        pipeline = diffusers.StableDiffusion3Pipeline(**pieces | changes, transformer=network, scheduler=scheduler)
-        pipeline.save_pretrained(folder)
-    return pipeline, folder
-
-
-@pytest.fixture(scope="module")
-def saved(pieces, tmp_path_factory):
-    return saved_as(tmp_path_factory.mktemp("sd3") / "model", pieces, transformer())
+def saved(tmp_path_factory, shared):
+    return pipes.saved_in(tmp_path_factory.mktemp("sd3") / "model", pipes.sd3(shared))
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +39,17 @@ def model(saved):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_folder_runs_as_its_scheduler_says(pieces, tmp_path, kind):
-    pipeline, folder = saved_as(tmp_path / "model", pieces, transformer(**KINDS[kind]))
+def test_a_folder_runs_as_its_scheduler_says(shared, tmp_path, kind):
+    network = pipes.sd3_transformer(**KINDS[kind])
+    pipeline, folder = pipes.saved_in(tmp_path / "model", pipes.sd3(shared, transformer=network))
     run = Run(width=48)
     assert kind.title() in describe(str(folder)).title
     agree(ours(tmp_path, folder, run), theirs(pipeline, run))
 
 
-def test_without_t5_zeros_stand_in_its_place(pieces, tmp_path):
-    pipeline, folder = saved_as(tmp_path / "model", pieces, transformer(), text_encoder_3=None, tokenizer_3=None)
+def test_without_t5_zeros_stand_in_its_place(shared, tmp_path):
+    made = pipes.sd3(shared, text_encoder_3=None, tokenizer_3=None)
+    pipeline, folder = pipes.saved_in(tmp_path / "model", made)
     assert describe(str(folder)).facts["missing"] == "t5"
     agree(ours(tmp_path, folder, Run()), theirs(pipeline, Run()))
 

@@ -1,10 +1,9 @@
 """Stable Diffusion XL whole, beside diffusers' StableDiffusionXLPipeline: two text encoders, and pictures' sizes."""
 
-import warnings
-
 import pytest
 import torch
 
+from parity import pipes
 from parity.pipes import (
     PROMPT,
     SIZES,
@@ -13,15 +12,9 @@ from parity.pipes import (
     Run,
     agree,
     alike,
-    clip,
-    clip_tokenizer,
     ours,
-    peers,
-    randomised,
     scheduled,
     theirs,
-    unet,
-    vae,
     written,
 )
 from unnoise import describe, load
@@ -36,34 +29,7 @@ EULER = ("--sampler", "euler", "--spacing", "leading:offset=1,start=unit")
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    diffusers, _ = peers()
-    folder = tmp_path_factory.mktemp("sdxl")
-    network = unet(
-        attention_head_dim=(1, 1),
-        block_out_channels=(64, 64),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        use_linear_projection=True,
-        transformer_layers_per_block=(1, 2),
-        cross_attention_dim=128,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=64 + 6 * 8,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = diffusers.StableDiffusionXLPipeline(
-            vae=randomised(vae(scaling_factor=0.13025), 1),
-            text_encoder=randomised(clip(), 2),
-            text_encoder_2=randomised(clip(projects=True, hidden_act="gelu"), 4),
-            tokenizer=clip_tokenizer(folder / "words"),
-            tokenizer_2=clip_tokenizer(folder / "more words", "!"),
-            unet=randomised(network, 3),
-            scheduler=diffusers.EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
-            add_watermarker=False,
-        )
-        pipeline.save_pretrained(folder / "model")
-    return pipeline, folder / "model"
+    return pipes.saved_in(tmp_path_factory.mktemp("sdxl") / "model", pipes.sdxl())
 
 
 @pytest.fixture(scope="module")
@@ -107,36 +73,13 @@ def test_a_single_file_is_the_same_model(saved, single, tmp_path, negative):
 
 def test_the_refiner_is_told_what_theirs_is(tmp_path):
     """diffusers runs it from pictures only, so what is compared is what its network is told."""
-    diffusers, _ = peers()
-    network = unet(
-        attention_head_dim=(1, 1),
-        block_out_channels=(64, 64),
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=64 + 5 * 8,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipeline = diffusers.StableDiffusionXLImg2ImgPipeline(
-            vae=randomised(vae(scaling_factor=0.13025), 1),
-            text_encoder=None,
-            text_encoder_2=randomised(clip(projects=True, hidden_act="gelu"), 4),
-            tokenizer=None,
-            tokenizer_2=clip_tokenizer(tmp_path / "words", "!"),
-            unet=randomised(network, 3),
-            scheduler=diffusers.EulerDiscreteScheduler(**TABLE, timestep_spacing="leading"),
-            requires_aesthetics_score=True,
-            force_zeros_for_empty_prompt=False,
-            add_watermarker=False,
-        )
-        pipeline.save_pretrained(tmp_path / "model")
+    pipeline, _ = pipes.saved_in(tmp_path / "model", pipes.refiner())
     assert describe(str(tmp_path / "model")).title == "Stable Diffusion XL refiner"
     model = load(str(tmp_path / "model"), "cpu")
     wishes = [Wish(PROMPT, 48, 32), Wish("", 48, 32, negative=True)]
     with torch.no_grad():
         context, free, pooled, free_pooled = pipeline.encode_prompt(PROMPT, negative_prompt="", device="cpu")
-        sizes = ((32, 48), (0, 0), (32, 48), 6.0, 2.5, (32, 48), (0, 0), (32, 48), torch.float32, 64)
+        sizes = ((32, 48), (0, 0), (32, 48), 6.0, 2.5, (32, 48), (0, 0), (32, 48), torch.float32, 128)
         told = [pipeline.unet.add_time_proj(ids.flatten()).flatten() for ids in pipeline._get_add_time_ids(*sizes)]
         found = model.conditioner(model.conditioner.prepare(wishes))
     expected = torch.stack([torch.cat([pooled[0], told[0]]), torch.cat([free_pooled[0], told[1]])])
