@@ -5,10 +5,13 @@ import torch
 from torch.nn.functional import embedding, linear
 
 from building import drawn
+from unnoise.adapters.attach import Touch, beside, fused
+from unnoise.adapters.kinds import LowRank
 from unnoise.core.error import Refused
 from unnoise.nn.native import Linear
 from unnoise.weights.entry import BLOCKS
 from unnoise.weights.gguf_writer import write_gguf
+from unnoise.weights.keymap import Spot
 from unnoise.weights.open import open_tensors
 from unnoise.weights.packed import Packed
 from unnoise.weights.place import Place, filled, finite
@@ -85,3 +88,15 @@ def test_blocks_whose_scales_are_not_finite_are_refused():
     broken = {"weight": Packed(data, "Q8_0", (48, 64)), "bias": drawn(48)}
     with pytest.raises(Refused, match="not finite"):
         filled(lambda: Linear(64, 48), broken, "", Place(CPU, torch.float32))
+
+
+@torch.no_grad()
+def test_an_adapter_on_blocks_adds_what_it_adds_to_their_numbers():
+    touched = [Touch("weight", Spot("w"), LowRank(drawn(4, 64), drawn(48, 4)), 0.5)]
+    plain, packed = Linear(64, 48, bias=False), Linear(64, 48, bias=False)
+    blocks = Packed(packed_q8_0(drawn(48, 64).flatten()), "Q8_0", (48, 64))
+    plain.weight, packed.weight = torch.nn.Parameter(blocks.numbers()), torch.nn.Parameter(blocks)
+    x = drawn(3, 64)
+    assert torch.equal(beside(packed, touched)(x), beside(plain, touched)(x))
+    assert torch.equal(fused(packed, touched)(x), fused(plain, touched)(x))
+    assert isinstance(packed.weight, Packed)

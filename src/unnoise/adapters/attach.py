@@ -131,7 +131,7 @@ def _check_shape(adapter: Adapter, piece: Piece, layer: nn.Module, spot: Spot) -
     if (tensor := _tensor(layer, piece.tensor)) is None:
         what = f"the adapter '{adapter.name}' changes the bias of {piece.where}"
         raise Refused(what, "such a layer has none", "lora")
-    shape = tuple(taken(tensor, spot).shape)
+    shape = _shape(tensor, spot)
     if not piece.kind.fits(shape):
         made_for = f"it is for {adapter.meant_for}" if adapter.meant_for else "it is for another model, or damaged"
         what = f"the adapter '{adapter.name}' does not fit {piece.where}, which is {shape}"
@@ -142,8 +142,13 @@ def _tensor(layer: nn.Module, name: str) -> Tensor | None:
     """A layer's weight or bias; zeros for a bias that it could have and has not."""
     found = getattr(layer, name, None)
     if found is None and isinstance(layer, nn.Linear | nn.Conv2d):
-        return layer.weight.new_zeros(layer.weight.shape[0])
+        return torch.zeros(len(layer.weight), dtype=layer.weight.dtype, device=layer.weight.device)
     return found if isinstance(found, Tensor) else None
+
+
+def _shape(tensor: Tensor, spot: Spot) -> tuple[int, ...]:
+    """That of the part that is theirs; no number is asked for, which those of a packed tensor would be computed for."""
+    return tuple(taken(torch.empty(tensor.shape, device="meta"), spot).shape)
 
 
 def _changes(kind: Kind) -> bool:
@@ -209,7 +214,7 @@ def _factors(layer: nn.Module, thin: Sequence[Touch]) -> tuple[Tensor, Tensor]:
     ups: list[Tensor] = []
     for touch in thin:
         kind = cast(LowRank, touch.kind)
-        down, up = kind.factors(tuple(taken(weight, touch.spot).shape))
+        down, up = kind.factors(_shape(weight, touch.spot))
         if touch.spot.change == "transposed":
             down, up = up.T, down.T
         elif touch.spot.change == "swapped":
