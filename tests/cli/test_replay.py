@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from families.whole import single, tokenizers
 from unnoise.core.sampler import upward
 from unnoise.media.embed import read_record
 from unnoise.media.image import read, save
@@ -222,3 +224,21 @@ def test_one_that_cannot_be_made_again_leaves_the_others(unnoise, fox):
     assert [line.split()[0] for line in ended.lines] == ["refused", "identical", "refused"]
     assert "no record" in unnoise("replay", "bare.png").refusal()
     assert "missing" in unnoise("replay").refusal()
+
+
+def test_what_had_to_be_said_of_a_model_s_files_need_not_be_said_again(unnoise, folder, tmp_path):
+    """A family and patterns of tensors that were left over stand in the record; the command line may say otherwise."""
+    words, _ = tokenizers(folder / "words")
+    single("sd1", tmp_path / "sd1.safetensors")
+    held = load_file(tmp_path / "sd1.safetensors") | {"strange.weight": torch.zeros(1)}
+    models = folder.parent / "home" / "models"
+    models.mkdir(parents=True)
+    save_file(held, models / "odd.safetensors")
+    asked = ("a fox", "--model", "odd", "--steps", 2, "--width", 16, "--height", 16, "--out", "x.png")
+    said = ("--family", "sd1:prediction=v", "--ignore-keys", "strange.*")
+    done = unnoise("generate", *asked, *said, "--part", f"tokenizer={words}")
+    assert done.code == 0, done.err
+    assert read_record("x.png").reading == {"family": "sd1:prediction=v", "ignore_keys": ["strange.*"]}
+    assert verdicts(unnoise("replay", "x.png", "--json", "--part", f"tokenizer={words}"))["x.png"] == ("identical", "")
+    other = unnoise("replay", "x.png", "--json", "--part", f"tokenizer={words}", "--family", "sd1:prediction=epsilon")
+    assert other.code == 1 and verdicts(other)["x.png"][0] == "parted"

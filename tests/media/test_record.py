@@ -88,8 +88,8 @@ def test_a_changed_record_is_refused(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", [f.name for f in fields(Record)] + ["unnoise"])
 def test_a_missing_field_is_refused_unless_it_has_a_default(name: str) -> None:
     values = json.loads(RECORD.json())
-    del values[name]
-    if name in ("composite", "notes", "past", "trail", "seal"):
+    values.pop(name, None)
+    if name in ("composite", "reading", "notes", "past", "trail", "seal"):
         assert from_json(json.dumps(values)) == RECORD
     else:
         with pytest.raises(Refused, match="version" if name == "unnoise" else name):
@@ -161,3 +161,18 @@ def test_a_seal_names_what_was_changed(change: dict[str, Any], names: tuple[str,
     changed = replace(LONG, **change)
     assert changed.altered() == from_json(changed.json()).altered() == names
     assert replace(changed, seal={}).altered() == changed.sealed().altered() == ()
+
+
+def test_how_files_were_read_is_held_where_it_had_to_be_said() -> None:
+    """A record without it is what records were before there was such a field."""
+    plain = json.loads(LONG.json())
+    assert "reading" not in plain and from_json(LONG.json()).reading == {}
+    said = replace(LONG, reading={"family": "sd2:prediction=v", "ignore_keys": ["lora_*"]}).sealed()
+    assert from_json(said.json()) == said and not said.altered()
+    assert replace(said, reading={}).altered() == ("reading",) == replace(said, reading={"family": "sd1"}).altered()
+
+
+@pytest.mark.parametrize("reading", [{"family": 7}, {"ignore_keys": "x"}, {"ignore_keys": [7]}, {"parts": {}}, []])
+def test_a_reading_of_another_kind_is_refused(reading: Any) -> None:
+    with pytest.raises(Refused, match="reading"):
+        from_json(json.dumps(json.loads(LONG.json()) | {"reading": reading}))

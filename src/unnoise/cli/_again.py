@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unnoise.catalogue import Shelf, find, library
 from unnoise.cli import _adapters as adapters
 from unnoise.cli._options import Machine
-from unnoise.cli._shelf import read_as, refuse_paths
+from unnoise.cli._shelf import read_as_then, refuse_paths
 from unnoise.cli._sources import model_of
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
@@ -113,9 +113,10 @@ class Replays:
         if self.machine.device is None and not _here(device):
             device = None
         dtype, exact = self.machine.dtype or record.dtype, self.machine.exact or record.exact
-        key = (record.model, file, str(device), dtype, str(exact))
+        how = read_as_then(self.machine, record)
+        key = (record.model, file, str(device), dtype, str(exact), str(how))
         if key not in self._shelves:
-            made = library({record.model: file}, device, dtype, exact, read_as(self.machine), self.machine.memory)
+            made = library({record.model: file}, device, dtype, exact, how, self.machine.memory)
             self._shelves = {key: made}  # one at a time in memory
         shelf = self._shelves[key]
         shelf.adapters = adapters.known(record, self.adapters)

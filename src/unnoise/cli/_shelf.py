@@ -85,6 +85,12 @@ def read_as(machine: Machine) -> Reading:
     return reading(parts, machine.family or "", machine.ignore_keys)
 
 
+def read_as_then(machine: Machine, record: Record) -> Reading:
+    """The same, and as a record's picture was made where the command line does not say. Raises as `read_as`."""
+    family, patterns = record.reading.get("family", ""), record.reading.get("ignore_keys", ())
+    return read_as(replace(machine, family=machine.family or family, ignore_keys=machine.ignore_keys or patterns))
+
+
 def others(guidance: str | float | None) -> tuple[str, ...]:
     """The other models that a guidance names; none where it is no sound one, which the plan will tell."""
     try:

@@ -24,6 +24,7 @@ class Description:
         parameters: how many numbers it holds.
         files: file name -> sha256.
         facts: anything else its header says, for people.
+        reading: what had to be said for its files to be read, `family` and `ignore_keys`, where anything had.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Description:
     parameters: int = 0
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    reading: Mapping[str, str | list[str]] = field(default_factory=dict[str, "str | list[str]"])

@@ -62,6 +62,7 @@ def described(
         parameters=sum(_numbers(stored) for stored in found.values()),
         files=Digests(files_of(source, found)),
         facts={name: text for name, text in facts.items() if text},
+        reading={name: said for name, said in source.reading.values().items() if name != "parts" and said},
     )
     return told if source.own is None else replace(told, **source.own.description)
 

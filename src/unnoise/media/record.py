@@ -37,6 +37,8 @@ class Record:
         width, height: in pixels.
         versions: of what computed it: "unnoise", "torch".
         device, dtype, exact: as the library was made with.
+        reading: what had to be said for the model's files to be read: its `family`, and `ignore_keys`, patterns of the
+            names of tensors that were left over.
         epoch: the numerics epoch, which changes when any golden picture does.
         pixels: the sha256 of the pixels, as `image.pixels_sha256` gives it.
         composite: whether it holds parts of a given picture (inpainting, say), and not the model's work alone.
@@ -65,6 +67,7 @@ class Record:
     epoch: int
     pixels: str
     composite: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
     past: tuple[Mapping[str, Any], ...] = ()
     trail: tuple[Mark, ...] = ()
@@ -77,6 +80,7 @@ class Record:
         object.__setattr__(self, "files", dict(self.files))
         object.__setattr__(self, "versions", dict(self.versions))
         object.__setattr__(self, "levels", tuple((float(t), float(a), float(s)) for t, a, s in self.levels))
+        object.__setattr__(self, "reading", json.loads(json.dumps(dict(self.reading))))
         object.__setattr__(self, "notes", tuple(self.notes))
         past = json.loads(json.dumps([dict(leg) for leg in self.past], allow_nan=False))
         object.__setattr__(self, "past", tuple(past))
@@ -84,8 +88,8 @@ class Record:
         object.__setattr__(self, "seal", dict(self.seal))
 
     def values(self) -> dict[str, Any]:
-        """Its fields as JSON values, without the version."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Its fields as JSON values, without the version, and without what most records have nothing of."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) or f.name != "reading"}
 
     def sealed(self) -> "Record":
         """The same record with the digests by which a later change of it is known."""
@@ -98,6 +102,7 @@ class Record:
 
     def _digests(self) -> dict[str, str]:
         values: dict[str, Any] = {k: getattr(self, k) for k in _SEALED}
+        values |= {"reading": self.reading} if self.reading else {}
         for name, value in self.request.items():
             values[name] = [value, values[name]] if name in values else value
         texts = {k: json.dumps(v, sort_keys=True) for k, v in values.items()}
@@ -113,10 +118,10 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("task", "model", "sampler", "spacing", "guidance", "device", "dtype", "pixels"), str),
     **dict.fromkeys(("seed", "width", "height", "epoch"), int),
     **dict.fromkeys(("exact", "composite"), bool),
-    **dict.fromkeys(("request", "files", "versions", "seal"), dict),
+    **dict.fromkeys(("request", "files", "versions", "seal", "reading"), dict),
     **dict.fromkeys(("levels", "notes", "past", "trail"), list),
 }
-_OPTIONAL = ("composite", "notes", "past", "trail", "seal")
+_OPTIONAL = ("composite", "reading", "notes", "past", "trail", "seal")
 
 
 def from_json(text: str) -> Record:
@@ -154,6 +159,8 @@ def _from_values(values: dict[str, Any]) -> Record:
     texts = [*values["files"].values(), *values["versions"].values(), *values.get("notes", [])]
     if not all(isinstance(v, str) for v in (*texts, *values.get("seal", {}).values())):
         _refuse("has a file, a version, a note or a seal that is no text")
+    if not all(_is_said(k, v) for k, v in values.get("reading", {}).items()):
+        _refuse("has a reading that is no family and patterns")
     if not all(_is_level(v) for v in values["levels"]):
         _refuse("has a level that is not three numbers")
     if not all(_is_leg(v) for v in values.get("past", [])):
@@ -161,6 +168,12 @@ def _from_values(values: dict[str, Any]) -> Record:
     if not all(_is_mark(v) for v in values.get("trail", [])):
         _refuse("has a trail that is no digest and four numbers")
     return Record(**values)
+
+
+def _is_said(name: str, value: Any) -> bool:
+    if name == "ignore_keys":
+        return isinstance(value, list) and all(isinstance(v, str) for v in cast(list[Any], value))
+    return name == "family" and isinstance(value, str)
 
 
 def _is_level(value: Any) -> bool:

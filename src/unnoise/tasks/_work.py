@@ -114,6 +114,7 @@ def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
         device=parameter.device.type,
         dtype=str(parameter.dtype).removeprefix("torch."),
         exact=work.exact,
+        reading=work.model.description.reading,
         epoch=EPOCH,
         pixels=pixels,
         trail=way.trail,
