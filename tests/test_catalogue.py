@@ -106,7 +106,7 @@ def test_a_model_is_loaded_where_and_as_asked(tiny_model):
     [
         ("tpu", None),
         ("cpu:x", None),
-        ("", "int8"),
+        ("", "int4"),
         ("meta", None),
         ("x" * 999, None),
         ("cpu", "float"),

@@ -44,3 +44,16 @@ def test_a_shared_level_moves_nothing_between_devices():
             torch.cuda.set_sync_debug_mode("default")
     assert mixed.device == x.device
     assert mixed.dtype == torch.float32
+
+
+def test_int8_weights_are_the_cpu_s_and_a_layer_computes_in_its_own_type():
+    pytest.importorskip("torchao")
+    from unnoise.weights.int8 import quantised
+
+    weight, x = torch.randn(256, 128), torch.randn(4, 64, 128)
+    here, there = (quantised(weight, torch.device(d), torch.bfloat16) for d in ("cpu", "cuda"))
+    assert there.device.type == "cuda" and torch.equal(here.qdata, there.qdata.cpu())
+    with torch.no_grad():
+        found = torch.nn.functional.linear(x.cuda().bfloat16(), there).float().cpu()
+    expected = torch.nn.functional.linear(x, weight)
+    assert (found - expected).norm() < 0.02 * expected.norm()

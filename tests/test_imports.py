@@ -96,3 +96,8 @@ assert not ended, ended
 
 def test_the_check_sees_torch() -> None:
     assert heavy_after("import torch").startswith("torch")
+
+
+def test_torchao_is_loaded_when_int8_is_asked_for_alone() -> None:
+    code = "import sys, unnoise; unnoise.load('emoji', 'cpu'); assert 'torchao' not in sys.modules"
+    assert "torch" in heavy_after(code)

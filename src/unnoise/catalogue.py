@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from unnoise.core.state import Paused
     from unnoise.weights.place import Place
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 
 def holding(digests: Iterable[str], name: str = "") -> str | None:
@@ -96,14 +96,14 @@ def place(device: str | None = None, dtype: str | None = None, memory: str | int
         memory: what it may take of the device's memory, such as 2GB; what there is by default.
 
     Raises:
-        Refused: the device is not there, the type is none of float32, bfloat16, float16, or the memory no amount.
+        Refused: the device is not there, the type is none of `DTYPES` or needs torchao, or the memory is no amount.
     """
     import torch
 
     from unnoise.weights.place import Place
 
     if dtype is not None and dtype not in DTYPES:
-        raise Refused(f"'{dtype}' is no floating-point type we run in", f"one of {', '.join(DTYPES)}", "dtype")
+        raise Refused(f"'{dtype}' is no type we run in", f"one of {', '.join(DTYPES)}", "dtype")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     chosen = device or next(n for n in ("cuda", "mps", "cpu") if there[n])
     try:
@@ -114,7 +114,7 @@ def place(device: str | None = None, dtype: str | None = None, memory: str | int
     if where is None or not there.get(where.type, False) or (where.index or 0) >= count:
         has = ", ".join(n for n in there if there[n])
         raise Refused(f"this machine has no device '{chosen[:40]}'", f"it has {has}", "device")
-    return Place(where, getattr(torch, dtype or "float32"), 0 if memory is None else read_size(memory))
+    return Place.of(where, dtype or "float32", 0 if memory is None else read_size(memory))
 
 
 def load(
@@ -131,7 +131,7 @@ def load(
     Args:
         name: a shipped name, one under UNNOISE_HOME, or a path: of a file, or of a folder as diffusers saves it.
         device: cpu, cuda or mps; the best there is by default.
-        dtype: float32 (default), bfloat16 or float16.
+        dtype: float32 (default), bfloat16, float16, or int8 for the linear layers of the network's blocks.
         parts, family, ignore_keys: as in `reading`.
         memory: what it may take, such as 2GB. Weights that would need more stay in their file, and each is brought
             over when its turn comes: the same numbers, only slower.
@@ -153,7 +153,7 @@ def load_upscaler(name: str, device: str | None = None, dtype: str | None = None
     from unnoise.weights.parts import read_part
 
     path = find(name, "upscaler")
-    network: Any = read_part(path, "upscaler", UPSCALERS, place(device, dtype))
+    network: Any = read_part(path, "upscaler", UPSCALERS, place(device, dtype).plain)
     return Enlarging(path.stem, network, {path.name: sha256(path)})
 
 

@@ -232,3 +232,25 @@ def test_a_bias_where_there_was_none(small, tmp_path):
     words = {"text_encoder.text_model.embeddings.token_embedding.diff_b": torch.ones(24)}
     with pytest.raises(Refused, match="bias"):
         attach(small, [(read(write(tmp_path, words)), FULL)])
+
+
+def test_on_int8_weights_adapters_have_the_strength_that_they_have_on_float_ones(tmp_path):
+    pytest.importorskip("torchao")
+    from unnoise.weights.int8 import chosen, quantised
+
+    whole = model()
+    network = whole.denoiser.network
+    for name in chosen(network):
+        layer = network.get_submodule(name.removesuffix(".weight"))
+        layer.weight = torch.nn.Parameter(quantised(layer.weight, torch.device("cpu"), torch.float32), False)
+    plain = model()
+    asked = [(read(write(tmp_path, several())), Strength(0.7))]
+    change = output(attach(plain, asked)) - output(plain)
+    for put in (attach, fuse):  # what changes a weight as a whole makes it float again: rounded, it would be lost
+        found = output(put(whole, asked)) - output(whole)
+        assert (found - change).norm() < 0.03 * change.norm()
+        assert (found * change).sum() / change.square().sum() == pytest.approx(1, abs=0.01)
+    low = [(read(write(tmp_path, low_rank(), "low")), Strength(0.01))]  # far below what int8 can tell apart
+    change, found = (output(attach(m, low)) - output(m) for m in (plain, whole))
+    assert (found - change).norm() < 0.03 * change.norm()
+    assert any(hasattr(p, "qdata") for p in attach(whole, low).denoiser.network.parameters())

@@ -113,3 +113,10 @@ def test_what_a_picture_s_settings_lose_is_told(plan, folder):
     assert plan("--like", "other.png", "--quiet").err == ""
     events = [json.loads(line) for line in plan("--like", "other.png", "--json").lines]
     assert [e["event"] for e in events] == ["note", "note", "plan"]
+
+
+def test_int8_weights_take_less(plan):
+    pytest.importorskip("torchao")
+    plain, whole = (facts(plan, "x", "--dtype", dtype) for dtype in ("bfloat16", "int8"))
+    assert whole["dtype"] == "int8" and whole["memory"]["weights"] < plain["memory"]["weights"]
+    assert whole["flops"] == plain["flops"] and whole["calls"] == plain["calls"]

@@ -206,7 +206,7 @@ def test_another_place_and_version_are_told(unnoise, fox, monkeypatch):
         ({"request": {"steps": 3}}, "no prompt"),
         ({"request": {"prompt": "x", "colour": 1}}, "colour"),
         ({"request": {"prompt": "x", "start": "f" * 64}}, "went on from a state"),
-        ({"dtype": "int8"}, "int8"),
+        ({"dtype": "int4"}, "int4"),
         ({"model": "../../etc/x.safetensors", "files": {"x": "0" * 64}}, "not here"),
     ],
     ids=str,
@@ -224,6 +224,15 @@ def test_one_that_cannot_be_made_again_leaves_the_others(unnoise, fox):
     assert [line.split()[0] for line in ended.lines] == ["refused", "identical", "refused"]
     assert "no record" in unnoise("replay", "bare.png").refusal()
     assert "missing" in unnoise("replay").refusal()
+
+
+def test_a_picture_of_an_int8_network_says_so_and_is_made_again(unnoise, generate):
+    pytest.importorskip("torchao")
+    (path,) = generate("a fox", "--steps", 2, "--dtype", "int8", "--exact")
+    assert read_record(path).dtype == "int8"
+    assert unnoise("replay", path).code == 0
+    other = unnoise("replay", path, "--dtype", "float32")
+    assert other.code == 1 and "dtype int8 then, float32 now" in other.out
 
 
 def test_what_had_to_be_said_of_a_model_s_files_need_not_be_said_again(unnoise, folder, tmp_path):

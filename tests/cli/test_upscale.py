@@ -10,6 +10,8 @@ from PIL import Image
 
 import enlarging
 from cli.conftest import files
+from cli.test_rates import MEASURED
+from unnoise.cli import _rates
 from unnoise.media.embed import read_record
 from unnoise.media.image import decode, read, save
 from unnoise.tasks._enlarge import whole
@@ -138,7 +140,8 @@ def test_a_replay_tells_of_another_picture_and_of_other_weights(unnoise, home):
     assert ended.code == 1 and "other weights" in ended.out and "parts" in ended.out
 
 
-def test_it_is_no_model(unnoise, home, tiny_model):
+def test_it_is_no_model(unnoise, home, tiny_model, monkeypatch):
+    monkeypatch.setattr(_rates, "measure", lambda *_, **__: MEASURED)
     assert "emoji_x4" not in unnoise("list", "models").out
     facts = json.loads(unnoise("info", "emoji_x4", "--json").out)
     assert (facts["kind"], facts["parts"], facts["facts"]) == ("parts", ["upscaler"], {"title": "tiny"})
@@ -162,3 +165,9 @@ def test_generate_chains_it(unnoise, home, tiny_model):
     enlarging.written(home.parent / "home" / "models" / "emoji_x4.safetensors", seed=1)
     ended = unnoise("replay", "large.png", "--model", tiny_model)
     assert ended.code == 1 and "other weights" in ended.out
+
+
+def test_an_upscaler_has_nothing_to_be_int8(unnoise, folder):
+    Image.new("RGB", (8, 8)).save("small.png")
+    assert "leave --dtype int8 out" in unnoise("upscale", "small.png", "--dtype", "int8").refusal()
+    assert not list(folder.glob("*x4*"))

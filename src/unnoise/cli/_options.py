@@ -47,7 +47,8 @@ class Machine:
 
     Args:
         device: The best there is by default.
-        dtype: What the network computes in: float32 (the default), bfloat16 or float16.
+        dtype: What the network computes in: float32 (the default), bfloat16 or float16; or int8, which halves or
+            quarters the memory of its linear layers.
         exact: Compute every picture alone, so that it is the same in any batch, whatever the device.
         memory: What it may take of the device's memory, such as 2GB; a larger model's weights stay in their file, and
             each is brought over in its turn.
@@ -58,7 +59,7 @@ class Machine:
     """
 
     device: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] | None = None
     exact: bool = False
     memory: str | None = field(default=None, metadata={"metavar": "SIZE"})
     part: tuple[str, ...] = field(default=(), metadata={"metavar": "ROLE=PATH", "repeated": True})

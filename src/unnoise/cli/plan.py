@@ -17,6 +17,7 @@ from unnoise.tasks._plan import Plan
 
 if TYPE_CHECKING:
     from unnoise.cli._cost import Cost, Sketch
+    from unnoise.weights.place import Place
 
 Asked: Any = make_dataclass(
     "Asked",
@@ -79,7 +80,7 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
 
     where, dtype = place(machine.device, machine.dtype, machine.memory), network_dtype(machine.dtype)
     device = where.device.type
-    sketch = Sketch(shelf, dtype)
+    sketch = Sketch(shelf, str(where.dtype).removeprefix("torch."))
     found = cost(plan, model, sketch, device)
     about = shelf.describe(model)
     foretold = memory(plan, model, sketch, found, where)
@@ -99,7 +100,7 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
         "calls": sum(found.all_calls.values()),
         "evaluations": found.evaluations,
         "flops": found.total_flops,
-        **_times(plan, model, sketch, found, device, again),
+        **_times(plan, model, sketch, found, where, again),
         "peak_bytes": foretold.peak,
         "memory": asdict(foretold),
         "levels": [[float(v.t), float(v.alpha), float(v.sigma)] for v in found.trajectory.levels],
@@ -111,12 +112,14 @@ HEAVY = 2 * 10**11
 """Operations of a call from which on a model is not measured without being asked: it would take minutes."""
 
 
-def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", device: str, again: bool) -> dict[str, Any]:
+def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", where: "Place", again: bool) -> dict[str, Any]:
     """Seconds, from this machine's rates with the model, or from its speed at multiplying where the model is heavy."""
     from unnoise.cli._cost import decode_flops, point_flops
     from unnoise.cli._rates import call_seconds, describe_machine, rates
     from unnoise.cli._speed import speed
+    from unnoise.weights.int8 import NAME
 
+    device, dtype = where.device.type, NAME if where.int8 else sketch.dtype
     codec, about, pictures = sketch.model(model).codec, sketch.describe(model), len(plan.seeds)
     cells = (codec.channels, plan.height // codec.scale, plan.width // codec.scale)
     file = find(str(sketch.shelf.models.get(model, model)))
@@ -124,7 +127,7 @@ def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", device: str,
         work = found.total_flops + pictures * decode_flops(sketch, model, cells)
         seconds = work / speed(device, sketch.dtype)
         return {"seconds": round(seconds, 3), "start_seconds": None, "machine": describe_machine(), "measured": None}
-    known = rates(file, list(about.files.values()), device, sketch.dtype, again, sketch.shelf.reading)
+    known = rates(file, list(about.files.values()), device, dtype, again, sketch.shelf.reading)
     shapes = [(b, (codec.channels, h // codec.scale, w // codec.scale), s) for b, w, h, s in known.points]
     points = [(float(point_flops(sketch, model, b, shape)), seconds) for b, shape, seconds in shapes]
     calls = sum(call_seconds(points, found.flops[call]) * times for call, times in found.all_calls.items())

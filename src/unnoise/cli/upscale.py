@@ -62,6 +62,8 @@ def command(args: list[str]) -> int:
     if machine.part or machine.family or machine.ignore_keys or machine.memory:
         remedy = "leave --part, --family, --ignore-keys and --memory out"
         raise Refused("an upscaler's file says itself what it is, and it takes little memory", remedy, "part")
+    if machine.dtype == "int8":
+        raise Refused("an upscaler has no linear layers to be int8", "leave --dtype int8 out", "dtype")
     shelf = library({name: asked.model}, machine.device, machine.dtype, machine.exact)
     from unnoise.media.image import still
 

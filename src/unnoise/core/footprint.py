@@ -72,7 +72,8 @@ def imagined(module: M, device: str, kept: torch.dtype | None = None) -> M:
         module: of torch's meta device.
         kept: what the weights of layers that follow their input are stored as; as they are by default.
     """
-    made = copy.deepcopy(module)
+    tensors = (*module.parameters(), *module.buffers())
+    made = copy.deepcopy(module, {id(t): t for t in tensors})  # all of them are replaced below
     for layer in made.modules():
         stored = kept if getattr(layer, "follows", False) else None
         for name, own in layer.named_parameters(recurse=False):

@@ -21,7 +21,9 @@ from unnoise.families._slots import LEFT
 from unnoise.families._source import Slot, Source, Stored, locate
 from unnoise.families._told import absent, settings_of
 from unnoise.spacings import SPACINGS
+from unnoise.weights.entry import BLOCKS, Entry
 from unnoise.weights.header import Header
+from unnoise.weights.int8 import size
 from unnoise.weights.keymap import KeyMap, some
 from unnoise.weights.maps import clip, t5
 from unnoise.weights.open import DTYPES, open_tensors
@@ -75,7 +77,10 @@ class Parts:
         """
         kind: Any = make
         config, named = self.read(name, maps, make, usual)
-        return filled(lambda: kind(config), named, "", self.place, self.held[name] is None)
+        diffuses = next(slot.kind for slot in self.slots if slot.name == name) == "network"
+        place = self.place if diffuses else self.place.plain
+        kept = self.held[name] is None or (place.int8 and place.device.type == "cpu")
+        return filled(lambda: kind(config), named, "", place, kept)
 
     def read(
         self, name: str, maps: Maps, make: type[nn.Module], usual: Mapping[str, Any] | None = None
@@ -92,7 +97,7 @@ class Parts:
         if self.place.device.type == "meta":  # where no number is wanted, none is read
             return Unread(header)
         if header.path not in self._open:
-            self._open[header.path] = open_tensors(header.path)
+            self._open[header.path] = open_tensors(header.path, unpack=False)
         return self._open[header.path]
 
     def _spare(self, stored: Stored, name: str) -> bool:
@@ -105,17 +110,36 @@ def held(found: Mapping[str, Stored], slots: Sequence[Slot], place: Place) -> di
     """How many bytes of memory each network takes, by its slot's name; None where its weights stay in their file.
 
     They stay where there is no room for them, as long as those before them leave some, and where they are used but once
-    for a prompt, as text encoders are.
+    for a prompt, as text encoders are. In int8 a network's linear layers are placed, and on a CPU all else of it stays.
+
+    Raises:
+        Refused: int8 is asked for, and does not fit, or the file has smaller numbers already.
     """
     made, where = dict[str, int | None](), place.device
     for slot in slots:
         if (stored := found.get(slot.name)) is not None:
-            entries = (e for name, e in stored.header.tensors.items() if name.startswith(stored.prefix))
-            takes = place.moved(entries)
+            entries = [e for name, e in stored.header.tensors.items() if name.startswith(stored.prefix)]
             room = place.room() - sum(bytes or 0 for bytes in made.values())
+            if place.int8 and slot.kind == "network":
+                made[slot.name] = _in_int8(entries, place, room)
+                continue
+            takes = place.moved(entries)
             stays = takes and where.type != "meta" and (takes > room or slot.kind in ("clip", "t5"))
             made[slot.name] = None if stays else takes
     return made
+
+
+def _in_int8(entries: Sequence[Entry], place: Place, room: int) -> int:
+    """About what a network takes in int8, by its matrices. Raises as `held`."""
+    if packed := next((e.dtype for e in entries if e.dtype in BLOCKS), ""):
+        raise Refused(f"the network is quantised already, as {packed}", "leave --dtype int8 out: it stays so", "dtype")
+    takes = sum(size(e.shape) for e in entries if len(e.shape) == 2)
+    if place.device.type != "cpu":
+        takes += place.moved(e for e in entries if len(e.shape) != 2)
+    if takes > room:
+        what = f"in int8 the network takes {takes / 2**30:.1f} GiB, and there is room for {room / 2**30:.1f} GiB"
+        raise Refused(what, "allow more memory, or leave --dtype int8 out: weights stay in their file then", "dtype")
+    return takes
 
 
 def looking(conditioner: Conditioner, codec: Codec, extra: int, description: Description) -> Conditioner:

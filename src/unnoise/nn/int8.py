@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map_only
 from torchao.quantization import Int8Tensor, PerRow
 from torchao.quantization.quantize_.workflows.int8.int8_tensor import QuantizeTensorToInt8Kwargs
 
-CHUNK = 2**20
+CHUNK = 2**18
 """Numbers that are quantised at once."""
 
 
@@ -60,18 +60,17 @@ def whole(weight: Tensor, device: torch.device, dtype: torch.dtype) -> Whole:
         weight: (rows, columns), at least two columns.
         dtype: that it is said to be of.
     """
+    made = unset((weight.shape[0], weight.shape[1]), device, dtype)
     rows = max(1, CHUNK // weight.shape[1])
-    parts = [Int8Tensor.from_hp(part.to(device, torch.float32), PerRow()) for part in weight.split(rows)]
-    data, scale = (torch.cat([getattr(part, name) for part in parts]) for name in ("qdata", "scale"))
-    return _joined(data, scale, dtype)
+    for stored, data, scale in zip(weight.split(rows), made.qdata.split(rows), made.scale.split(rows), strict=True):
+        part: Any = Int8Tensor.from_hp(stored.to(device, torch.float32), PerRow())
+        data.copy_(part.qdata)
+        scale.copy_(part.scale)
+    return made
 
 
 def unset(shape: tuple[int, int], device: torch.device, dtype: torch.dtype) -> Whole:
     """A weight whose numbers are not set."""
     data, scale = torch.empty(shape, dtype=torch.int8, device=device), torch.empty(shape[0], 1, device=device)
-    return _joined(data, scale, dtype)
-
-
-def _joined(data: Tensor, scale: Tensor, dtype: torch.dtype) -> Whole:
-    inputs = QuantizeTensorToInt8Kwargs(PerRow()) if multiplied(data.device) else None
-    return Whole(data, scale, [1, data.shape[1]], dtype, act_quant_kwargs=inputs)
+    inputs = QuantizeTensorToInt8Kwargs(PerRow()) if multiplied(device) else None
+    return Whole(data, scale, [1, shape[1]], dtype, act_quant_kwargs=inputs)

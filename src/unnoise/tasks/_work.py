@@ -18,6 +18,7 @@ from unnoise.tasks._adapt import files_of, told
 from unnoise.tasks._bind import others
 from unnoise.tasks._plan import UPSCALER, Plan, json_request
 from unnoise.tasks._trail import mark
+from unnoise.weights.int8 import stated
 
 EPOCH = 1
 """The numerics epoch: it changes when any golden picture does, with the reason in the CHANGELOG."""
@@ -96,7 +97,7 @@ def _numbers(state: State) -> tuple[float, float, float]:
 
 def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
     """How this picture was made; `pixels` is their sha256, empty where it is not finished."""
-    plan, parameter = work.plan, next(work.model.denoiser.parameters())
+    plan, network = work.plan, work.model.denoiser.network
     made = Record(
         task="generate",
         request=json_request(work.task) | {"seed": seed, "count": 1, "steps": plan.steps},
@@ -111,8 +112,8 @@ def record(work: Work, seed: int, way: Way, pixels: str) -> Record:
         width=plan.width,
         height=plan.height,
         versions={"unnoise": __version__, "torch": torch.__version__},
-        device=parameter.device.type,
-        dtype=str(parameter.dtype).removeprefix("torch."),
+        device=device_of(network).type,
+        dtype=stated(network),
         exact=work.exact,
         reading=work.model.description.reading,
         epoch=EPOCH,

@@ -1,7 +1,7 @@
 """From stored tensors to modules: built without memory, filled, cast and moved."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from unnoise.core.error import Refused
-from unnoise.weights.entry import Entry
+from unnoise.weights import int8
+from unnoise.weights.entry import BLOCKS, Entry
 from unnoise.weights.keymap import some
+from unnoise.weights.packed import Packed
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -25,17 +27,39 @@ class Place:
         device: that it computes on.
         dtype: the floating-point type it computes in.
         memory: how many bytes of the device's memory it may take, pages of mapped files aside; 0 for what there is.
+        int8: whether the linear layers of a network's blocks are of this type instead.
     """
 
     device: torch.device
     dtype: torch.dtype
     memory: int = 0
+    int8: bool = False
+
+    @classmethod
+    def of(cls, device: torch.device, dtype: str, memory: int) -> "Place":
+        """A place by its type's name.
+
+        Raises:
+            Refused: it is int8, and torchao is not there.
+        """
+        if dtype != int8.NAME:
+            return cls(device, getattr(torch, dtype), memory)
+        int8.check()
+        return cls(device, int8.beside(device), memory, int8=True)
+
+    @property
+    def plain(self) -> "Place":
+        """The same without int8: for what is no diffusion network."""
+        return replace(self, int8=False)
 
     def moved(self, entries: Iterable[Entry]) -> int:
-        """How many bytes tensors take once they are placed; those that can stay mapped from their file take none."""
+        """How many bytes tensors take once they are placed: quantised ones what they take in their file, and those that
+        can stay mapped from it none."""
         plain = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
         here = self.device.type == "cpu"
-        return sum(prod(e.shape) * self.dtype.itemsize for e in entries if not here or plain.get(e.dtype) != self.dtype)
+        stay = {name for name, dtype in plain.items() if dtype == self.dtype} | BLOCKS.keys() if here else set[str]()
+        takes = ((e, e.bytes if e.dtype in BLOCKS else prod(e.shape) * self.dtype.itemsize) for e in entries)
+        return sum(bytes for entry, bytes in takes if entry.dtype not in stay)
 
     def room(self) -> int:
         """How many bytes weights may take: half of what there is, the rest being for what is computed."""
@@ -61,7 +85,8 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
 
     Args:
         kept: leave the weights of layers that follow what they are given (nn/native.py) where and as they are stored:
-            a model larger than memory runs then, each weight brought over when its turn comes.
+            a model larger than memory runs then, each weight brought over when its turn comes. Quantised ones stay
+            packed in any case.
 
     Raises:
         Refused: the module cannot be built, or a tensor is missing, left over, of another shape or not finite.
@@ -75,12 +100,20 @@ def filled(make: Callable[[], M], tensors: Mapping[str, Tensor], prefix: str, pl
     wanted = module.state_dict()
     missing, extra = sorted(wanted.keys() - mine.keys()), sorted(mine.keys() - wanted.keys())
     _check_fit(module, {"missing": missing, "unknown": extra})
-    stays = _following(module) if kept else frozenset[str]()
+    following = _following(module)
+    whole = int8.chosen(module) if place.int8 else frozenset[str]()
+    if place.int8 and not whole:
+        remedy = "leave --dtype int8 out"
+        raise Refused(f"{type(module).__name__} has no linear layer in its blocks to be int8", remedy, "dtype")
+    stays = (following if kept else frozenset[str]()) | whole
     origin, placed = _origin(tensors), dict[str, Tensor]()
     wrong: list[str] = []
     for name, own in wanted.items():
         # In one line: a name for what is asked for would keep it until the next is there.
-        found = _placed(tensors[mine[name]], own, None if name in stays else place, f"{origin}tensor {mine[name]!r}")
+        where = None if name in stays else place
+        found = _placed(tensors[mine[name]], own, where, f"{origin}tensor {mine[name]!r}", name in following)
+        if found is not None and name in whole:
+            found = int8.quantised(found, place.device, place.dtype)
         if found is None:
             wrong.append(name)
         else:
@@ -103,7 +136,8 @@ class Undrawn(TorchFunctionMode):
 def _following(module: nn.Module) -> frozenset[str]:
     """The weights of layers that compute where and in what they are given, by name."""
     layers = ((name, layer) for name, layer in module.named_modules() if getattr(layer, "follows", False))
-    return frozenset(f"{name}.{own}" for name, layer in layers for own, _ in layer.named_parameters(recurse=False))
+    found = ((name, own) for name, layer in layers for own, _ in layer.named_parameters(recurse=False))
+    return frozenset(f"{name}.{own}".removeprefix(".") for name, own in found)
 
 
 def _move_buffers(module: nn.Module, device: torch.device) -> None:
@@ -112,13 +146,14 @@ def _move_buffers(module: nn.Module, device: torch.device) -> None:
             setattr(layer, name, buffer.to(device))
 
 
-def _placed(value: Tensor, own: Tensor, place: Place | None, what: str) -> Tensor | None:
+def _placed(value: Tensor, own: Tensor, place: Place | None, what: str, packed: bool) -> Tensor | None:
     """A tensor where a model runs, in its type where it is of floating point; nothing where it has another shape.
 
     Args:
         own: the module's tensor of that name.
         place: None leaves it where and as it is.
         what: the tensor, for people.
+        packed: whether it may stay so.
 
     Raises:
         Refused: it holds numbers that are not finite, too large for the type, or whole where they should not be.
@@ -129,8 +164,11 @@ def _placed(value: Tensor, own: Tensor, place: Place | None, what: str) -> Tenso
         raise Refused(f"{what} holds {value.dtype}, the network {own.dtype}", "the file is damaged", "model")
     if place is None:
         there = value
+    elif packed and isinstance(value, Packed):
+        there = value.at(place.device)
     else:
-        there = value.to(place.device, place.dtype if value.is_floating_point() else value.dtype).contiguous()
+        numbers = value.numbers() if isinstance(value, Packed) else value
+        there = numbers.to(place.device, place.dtype if value.is_floating_point() else value.dtype).contiguous()
     if not finite(there):
         if place is not None and finite(value):
             remedy = "choose bfloat16 or float32"
@@ -150,6 +188,8 @@ def finite(tensor: Tensor) -> bool:
     """Whether a tensor holds no NaN and no infinity: in one pass, which makes nothing."""
     if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
         return True
+    if isinstance(tensor, Packed):
+        return tensor.sound()
     wide = tensor if tensor.element_size() > 1 else tensor.float()  # torch cannot look at a float8
     least, most = torch.aminmax(wide)
     return bool(torch.isfinite(least) & torch.isfinite(most))
