@@ -30,7 +30,7 @@ def weight(kind, rows=6, columns=512):
     return Packed(blocks.flatten(), kind, (rows, columns))
 
 
-@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("kind", SCALES)
 def test_a_number_is_finite_where_its_block_s_scales_are(kind):
     numbers, width = BLOCKS[kind]
     blocks = torch.randint(0, 256, (4000, width), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
@@ -39,7 +39,7 @@ def test_a_number_is_finite_where_its_block_s_scales_are(kind):
     assert torch.equal(torch.isfinite(unpacked(blocks.flatten(), kind).view(-1, numbers)).all(1), known)
 
 
-@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("kind", SCALES)
 @torch.no_grad()
 def test_what_is_done_with_it_is_done_with_its_numbers(kind):
     packed = weight(kind)

@@ -38,8 +38,13 @@ BLOCKS = {
     "Q6_K": (256, 210),
     "IQ4_NL": (32, 18),
     "IQ4_XS": (256, 136),
+    "F8_E4M3 scaled": (1, 1),
+    "F8_E5M2 scaled": (1, 1),
 }
-"""Quantised types of GGUF: so many numbers share a block of so many bytes."""
+"""Quantised types: of GGUF, so many numbers share a block of so many bytes; and 8-bit floats, a scale for them all."""
+
+SCALED = {"F8_E4M3": "F8_E4M3 scaled", "F8_E5M2": "F8_E5M2 scaled"}
+"""What a type is called where its numbers are to be multiplied by a scale."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Entry:
         span: the first of its bytes in the file, and the one after the last.
         file: where they lie.
         strides: steps along each axis, in numbers, where they do not simply follow each other.
+        scale: what all its numbers are to be multiplied by, where that lies beside it.
     """
 
     dtype: str
@@ -59,6 +65,7 @@ class Entry:
     span: tuple[int, int]
     file: Path
     strides: tuple[int, ...] | None = None
+    scale: "Entry | None" = None
 
     @property
     def bytes(self) -> int:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from unnoise.core.error import Refused
 from unnoise.weights import gguf, safetensors, sharded, torchfile
 from unnoise.weights.entry import Entry, Header
+from unnoise.weights.scaled import with_scales
 
 __all__ = ["Entry", "Header", "read_header"]
 
@@ -35,7 +36,8 @@ def read_header(path: Path, index: bool = True) -> Header:
             reader = _reader(path, start)
             if reader is sharded.read and not index:
                 raise Refused(f"{path} should hold tensors", "it is an index of other files", "model")
-            return reader(path, file, whole)
+            found = reader(path, file, whole)
+            return with_scales(found) if index else found  # a shard is told by the names in its index
     except OSError as error:
         raise Refused(f"cannot read {path}", error.strerror or "check the path", "model") from None
     except ValueError as error:  # a NUL in the path

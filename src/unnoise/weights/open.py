@@ -110,7 +110,7 @@ def read_entry(entry: Entry) -> Tensor:
 def _tensor(entry: Entry, descriptor: int) -> Tensor:
     data = _bytes(entry, descriptor)
     if entry.dtype in BLOCKS:
-        return Packed(data, entry.dtype, entry.shape)
+        return Packed(data, entry.dtype, entry.shape, read_entry(entry.scale).float().view(()) if entry.scale else None)
     numbers = data.view(DTYPES[entry.dtype])
     return numbers.view(entry.shape) if entry.strides is None else numbers.as_strided(entry.shape, entry.strides)
 

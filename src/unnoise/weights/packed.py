@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from unnoise.weights.quants import scales, unpacked
+from unnoise.weights.quants import all_finite, scales, unpacked
 
+LARGEST = 57344.0
+"""Of 8-bit floats; a scale times that is a number, too."""
 _ITSELF = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
 
 
@@ -18,15 +20,19 @@ class Packed(Tensor):
         blocks: uint8 (n,), whole blocks.
         kind: of the blocks, a key of `entry.BLOCKS`.
         shape: of the tensor; each of its rows is whole blocks.
+        scale: float32 (), what all numbers are multiplied by; None where their blocks say so.
     """
 
     blocks: Tensor
     kind: str
+    scale: Tensor | None
 
     @staticmethod
-    def __new__(cls: type[Tensor], blocks: Tensor, kind: str, shape: torch.Size | tuple[int, ...]) -> "Packed":
+    def __new__(
+        cls: type[Tensor], blocks: Tensor, kind: str, shape: torch.Size | tuple[int, ...], scale: Tensor | None = None
+    ) -> "Packed":
         made = cast(Packed, Tensor._make_wrapper_subclass(cls, shape, dtype=torch.float32, device=blocks.device))
-        made.blocks, made.kind = blocks, kind
+        made.blocks, made.kind, made.scale = blocks, kind, scale
         return made
 
     def __repr__(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  torch's has options
@@ -34,26 +40,35 @@ class Packed(Tensor):
 
     def at(self, device: torch.device) -> "Packed":
         """The same blocks on a device."""
-        return Packed(self.blocks.to(device), self.kind, self.shape)
+        return Packed(
+            self.blocks.to(device), self.kind, self.shape, None if self.scale is None else self.scale.to(device)
+        )
 
     def numbers(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        return unpacked(self.blocks, self.kind, dtype).view(self.shape)
+        return self._unpacked(self.blocks, dtype).view(self.shape)
+
+    def _unpacked(self, blocks: Tensor, dtype: torch.dtype) -> Tensor:
+        if self.scale is None:
+            return unpacked(blocks, self.kind, dtype)
+        return unpacked(blocks, self.kind).mul_(self.scale).to(dtype)
 
     def sound(self) -> bool:
         """Whether all of its numbers are finite: its scales are, which are all that could be otherwise."""
-        return bool(torch.isfinite(scales(self.blocks, self.kind)).all())
+        if self.scale is None:
+            return bool(torch.isfinite(scales(self.blocks, self.kind)).all())
+        return bool(torch.isfinite(self.scale * LARGEST)) and all_finite(self.blocks, self.kind)
 
     def rows(self, which: Tensor) -> Tensor:
         """Some of its rows, float32: (...) whole numbers -> (..., its other axes)."""
         chosen = self.blocks.view(self.shape[0], -1)[which.flatten()]
-        return unpacked(chosen.flatten(), self.kind).view(*which.shape, *self.shape[1:])
+        return self._unpacked(chosen.flatten(), torch.float32).view(*which.shape, *self.shape[1:])
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         own, kwargs = args[0], kwargs or {}
         if isinstance(own, Packed):
             if func in _ITSELF:
-                return Packed(own.blocks, own.kind, own.shape)
+                return Packed(own.blocks, own.kind, own.shape, own.scale)
             if func is torch.ops.aten._to_copy.default:
                 there = own.at(kwargs.get("device") or own.device)
                 return there.numbers(kwargs.get("dtype") or own.dtype)

@@ -41,6 +41,11 @@ def scales(data: Tensor, kind: str) -> Tensor:
     return data.view(-1, BLOCKS[kind][1])[:, first:last].contiguous().view(torch.float16)
 
 
+def all_finite(data: Tensor, kind: str) -> bool:
+    """Whether 8-bit floats (n,), as bytes, are numbers all: E4M3 has no infinity, and E5M2's have one exponent."""
+    return bool(((data & 0x7F) < (0x7F if kind == "F8_E4M3 scaled" else 0x7C)).all())
+
+
 CACHED = 2**17
 """So many numbers at once that what is computed on the way stays in the processor's cache."""
 
@@ -182,6 +187,14 @@ def _iq4_xs(b: Tensor) -> Tensor:
     return scale[..., None] * _uneven(_nibbles(b[:, 8:].view(-1, 8, 16)).flatten(2))
 
 
+def _e4m3(data: Tensor) -> Tensor:
+    return data.view(torch.float8_e4m3fn).float()
+
+
+def _e5m2(data: Tensor) -> Tensor:
+    return data.view(torch.float8_e5m2).float()
+
+
 _KINDS: dict[str, Callable[[Tensor], Tensor]] = {
     "Q4_0": _q4_0,
     "Q4_1": _q4_1,
@@ -195,6 +208,8 @@ _KINDS: dict[str, Callable[[Tensor], Tensor]] = {
     "Q6_K": _q6_k,
     "IQ4_NL": _iq4_nl,
     "IQ4_XS": _iq4_xs,
+    "F8_E4M3 scaled": _e4m3,
+    "F8_E5M2 scaled": _e5m2,
 }
 
 SCALES = {
