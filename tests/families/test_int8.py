@@ -7,10 +7,14 @@ pytest.importorskip("torchao")
 
 from families.whole import FAMILIES, single, tokenizers
 from unnoise import Generate, Result, library, load
-from unnoise.catalogue import place, reading
+from unnoise.catalogue import place, reading, recognise
 from unnoise.cli._cost import Sketch, cost
 from unnoise.cli._memory import memory
 from unnoise.core.error import Refused
+from unnoise.families._converted import convert
+from unnoise.families._folder import read_source
+from unnoise.families._parts import held
+from unnoise.families._source import locate
 from unnoise.weights.int8 import chosen, size, stated
 
 
@@ -70,3 +74,12 @@ def test_a_plan_tells_what_the_weights_take(there):
     assert quantised + placed <= 1.02 * found.weights
     assert found.weights <= 1.02 * (quantised + placed + joined)
     assert found.step > 0
+
+
+def test_a_network_that_is_quantised_already_is_refused(tmp_path):
+    source = read_source(single("flux dev", tmp_path / "flux.safetensors"))
+    convert(source, recognise(source).describe(source), tmp_path / "flux.gguf", "gguf", "q8_0")
+    packed = read_source(tmp_path / "flux.gguf")
+    slots = recognise(packed).slots
+    with pytest.raises(Refused, match=r"quantised already, as Q8_0.*leave --dtype int8 out"):
+        held(locate(packed, slots), slots, place("cpu", "int8"))
