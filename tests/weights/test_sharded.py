@@ -139,7 +139,16 @@ def test_what_is_not_there_is_said(tmp_path):
         weights_in(tmp_path)
     with pytest.raises(Refused, match=r"of variant 'fp16'.*diffusion_pytorch_model\.fp16\.safetensors"):
         weights_in(tmp_path, "fp16")
-    for name in ("model.fp16.safetensors", "model.bf16.safetensors"):
+    for name in ("model.fp16.safetensors", "model.non_ema.safetensors"):
         (tmp_path / name).touch()
-    with pytest.raises(Refused, match="bf16, fp16"):
+    with pytest.raises(Refused, match="but one: fp16, non_ema"):
         weights_in(tmp_path)
+
+
+@pytest.mark.parametrize("variants", [("bf16", "fp16"), ("fp16",), ("bf16",), ("non_ema",)], ids=str)
+def test_what_has_no_variant_comes_before_the_halves_and_more_digits_before_fewer(tmp_path, variants):
+    for name in variants:
+        (tmp_path / f"model.{name}.safetensors").touch()
+    assert weights_in(tmp_path).name == f"model.{variants[-1]}.safetensors"
+    (tmp_path / "model.safetensors").touch()
+    assert weights_in(tmp_path).name == "model.safetensors"

@@ -48,10 +48,11 @@ def weights_in(folder: Path, variant: str = "") -> Path:
     """The weights of a part in a diffusers or transformers folder: one file, or the index of several.
 
     Args:
-        variant: such as `fp16`. Without one, what has no variant comes first, and then whichever there is alone.
+        variant: such as `fp16`. Without one, what has no variant comes first, then whichever there is alone, and of the
+            two halves the one with more digits.
 
     Raises:
-        Refused: there are none, or several that differ in their variant only.
+        Refused: there are none, or several that differ in their variant only, and not in their type alone.
     """
     for name in _names(variant):
         if (folder / name).is_file():
@@ -59,12 +60,16 @@ def weights_in(folder: Path, variant: str = "") -> Path:
     others = (
         [] if variant else sorted({_variant(p) for p in folder.iterdir() if _variant(p)}) if folder.is_dir() else []
     )
-    if len(others) == 1:
-        return weights_in(folder, others[0])
-    remedy = f"choose a variant: {', '.join(others)}" if others else f"it should hold {next(_names(variant))}"
+    if len(others) == 1 or (others and {*others} <= {*HALVES}):
+        return weights_in(folder, HALVES[0] if HALVES[0] in others else others[0])
+    remedy = (
+        f"move all variants away but one: {', '.join(others)}" if others else f"it should hold {next(_names(variant))}"
+    )
     raise Refused(f"{folder} holds no weights{f' of variant {variant!r}' if variant else ''}", remedy, "model")
 
 
+HALVES = ("fp16", "bf16")
+"""Variants that differ from what has none in their type alone."""
 _STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 
 
