@@ -20,7 +20,7 @@ demo: .venv/installed ## make the environment and the first pictures, out/demo.p
 	$(BIN)/python examples/demo.py
 
 test: lint ## make the environment, check everything, run the tests against the built wheel
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 lint: .venv/dev .venv/installed ## format, lint, types and who imports whom
 	$(BIN)/ruff format --check .
