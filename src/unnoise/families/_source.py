@@ -181,7 +181,7 @@ MARKS: Mapping[Kind, tuple[str, ...]] = {
         "text_model.embeddings.token_embedding.weight",
         "embeddings.token_embedding.weight",
     ),
-    "t5": ("encoder.block.0.layer.0.SelfAttention.q.weight",),
+    "t5": ("encoder.block.0.layer.0.SelfAttention.q.weight", "enc.blk.0.attn_q.weight"),
 }
 """Tensors by which a network is told where no prefix says which it is."""
 
@@ -193,7 +193,7 @@ def suits(kind: Kind, shapes: Mapping[str, tuple[int, ...]]) -> bool:
 
 def text_width(shapes: Mapping[str, tuple[int, ...]]) -> int:
     """How wide a text encoder's vectors are; 0 where that cannot be told."""
-    for name in (*MARKS["clip"], "shared.weight", "encoder.embed_tokens.weight"):
+    for name in (*MARKS["clip"], "shared.weight", "encoder.embed_tokens.weight", "token_embd.weight"):
         if len(found := shapes.get(name, ())) == 2:
             return found[1]
     return 0
@@ -209,22 +209,25 @@ def locate(source: Source, slots: Sequence[Slot]) -> dict[str, Stored]:
     taken: set[str] = set()
     for role, others in source.given.items():
         for other in others if role != "tokenizer" else ():
-            slot, stored = _placed(other, role, [s for s in slots if s.role == role and s.name not in taken])
-            found[slot.name] = stored
-            taken.add(slot.name)
+            placed = _placed(other, role, [s for s in slots if s.role == role and s.name not in taken])
+            found |= placed
+            taken |= placed.keys()
     return found
 
 
-def _placed(other: Source, role: str, slots: Sequence[Slot]) -> tuple[Slot, Stored]:
-    """The slot that a given part belongs in: the one of its width, or else the first of its kind."""
-    able = [(slot, stored) for slot in slots if (stored := _bare(other, slot)) is not None]
-    for slot, stored in able:
-        if slot.width == text_width(stored.shapes):
-            return slot, stored
+def _placed(other: Source, role: str, slots: Sequence[Slot]) -> dict[str, Stored]:
+    """What a given file or folder has for a role, by the slots' names: all that it calls by name, as whole models do;
+    or the one network that it is, where that is as wide as the slot, or else in the first of its kind."""
+    able = {slot.name: (slot, stored) for slot in slots if (stored := _bare(other, slot)) is not None}
     if not able:
         what = f"{other.path} holds no {role} that this model has a place for"
         raise Refused(what, f"its parts are {', '.join(s.name for s in slots) or 'all given'}", "part")
-    return able[0]
+    named = {name: stored for name, (slot, stored) in able.items() if stored.prefix or slot.folder in other.folders}
+    if named:
+        return named
+    fitting = (name for name, (slot, stored) in able.items() if slot.width == text_width(stored.shapes))
+    chosen = next(fitting, next(iter(able)))
+    return {chosen: able[chosen][1]}
 
 
 def _bare(other: Source, slot: Slot) -> Stored | None:
