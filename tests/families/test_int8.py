@@ -13,8 +13,8 @@ from unnoise.cli._memory import memory
 from unnoise.core.error import Refused
 from unnoise.families._converted import convert
 from unnoise.families._folder import read_source
+from unnoise.families._located import locate
 from unnoise.families._parts import held
-from unnoise.families._source import locate
 from unnoise.weights.int8 import chosen, size, stated
 
 

@@ -27,7 +27,7 @@ from unnoise.catalogue import describe, reading
 from unnoise.core.error import Refused
 from unnoise.families import sdxl
 from unnoise.families._folder import read_source
-from unnoise.families._source import locate
+from unnoise.families._located import locate
 from unnoise.families._told import course_of
 
 LDM, VAE = "model.diffusion_model.", within("first_stage_model.", VAE_SHAPES)

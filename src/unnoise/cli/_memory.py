@@ -20,8 +20,9 @@ from unnoise.cli._cost import Cost, Sketch
 from unnoise.core.footprint import imagined, peak, weightless
 from unnoise.core.model import Wish
 from unnoise.families._folder import read_source
+from unnoise.families._located import locate
 from unnoise.families._parts import held
-from unnoise.families._source import Source, locate
+from unnoise.families._source import Source
 from unnoise.networks.controlnet import Controlled
 from unnoise.tasks._plan import Plan
 from unnoise.text.beside import Beside

@@ -12,7 +12,8 @@ from unnoise.adapters.told import told
 from unnoise.catalogue import recognise
 from unnoise.core.error import Refused
 from unnoise.families._folder import read_source
-from unnoise.families._source import Source, Stored, locate
+from unnoise.families._located import locate
+from unnoise.families._source import Source, Stored
 from unnoise.weights.digest import hashes
 from unnoise.weights.header import Header
 from unnoise.weights.parts import facts, holds

@@ -16,9 +16,10 @@ from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.core.model import Codec, Conditioner, Model
+from unnoise.families._located import locate
 from unnoise.families._noising import Noising
 from unnoise.families._slots import LEFT
-from unnoise.families._source import Slot, Source, Stored, locate
+from unnoise.families._source import Slot, Source, Stored
 from unnoise.families._told import absent, settings_of
 from unnoise.spacings import SPACINGS
 from unnoise.weights.entry import BLOCKS, Entry

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unnoise.core.error import Refused
 from unnoise.weights.header import Header, read_header
 from unnoise.weights.sharded import weights_in
 from unnoise.weights.table import read_table
@@ -197,44 +196,6 @@ def text_width(shapes: Mapping[str, tuple[int, ...]]) -> int:
         if len(found := shapes.get(name, ())) == 2:
             return found[1]
     return 0
-
-
-def locate(source: Source, slots: Sequence[Slot]) -> dict[str, Stored]:
-    """What is stored for each slot, by its name: what is given, and else the source's own.
-
-    Raises:
-        Refused: a part that is given is none of the model's.
-    """
-    found = {slot.name: stored for slot in slots if (stored := source.find(slot)) is not None}
-    taken: set[str] = set()
-    for role, others in source.given.items():
-        for other in others if role != "tokenizer" else ():
-            placed = _placed(other, role, [s for s in slots if s.role == role and s.name not in taken])
-            found |= placed
-            taken |= placed.keys()
-    return found
-
-
-def _placed(other: Source, role: str, slots: Sequence[Slot]) -> dict[str, Stored]:
-    """What a given file or folder has for a role, by the slots' names: all that it calls by name, as whole models do;
-    or the one network that it is, where that is as wide as the slot, or else in the first of its kind."""
-    able = {slot.name: (slot, stored) for slot in slots if (stored := _bare(other, slot)) is not None}
-    if not able:
-        what = f"{other.path} holds no {role} that this model has a place for"
-        raise Refused(what, f"its parts are {', '.join(s.name for s in slots) or 'all given'}", "part")
-    named = {name: stored for name, (slot, stored) in able.items() if stored.prefix or slot.folder in other.folders}
-    if named:
-        return named
-    fitting = (name for name, (slot, stored) in able.items() if slot.width == text_width(stored.shapes))
-    chosen = next(fitting, next(iter(able)))
-    return {chosen: able[chosen][1]}
-
-
-def _bare(other: Source, slot: Slot) -> Stored | None:
-    """As `find`, and a file that holds the part alone, without a prefix."""
-    found = other.find(slot)
-    bare = other.whole
-    return found or (bare if bare and bare.config is None and suits(slot.kind, bare.shapes) else None)
 
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")

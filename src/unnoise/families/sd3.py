@@ -7,9 +7,10 @@ from unnoise.core.description import Description
 from unnoise.families import _slots as slots
 from unnoise.families import _tokens as tokens
 from unnoise.families._family import Family
+from unnoise.families._located import locate
 from unnoise.families._noising import Noising, shifted
 from unnoise.families._slots import VAE
-from unnoise.families._source import Source, locate
+from unnoise.families._source import Source
 from unnoise.families._told import Usual, check_fit, course_of, described, settings_of
 from unnoise.weights.maps import clip, kl, mmdit, t5
 

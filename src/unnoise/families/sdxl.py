@@ -8,9 +8,10 @@ from unnoise.core.error import Refused
 from unnoise.families import _tokens as tokens
 from unnoise.families import _unets as unets
 from unnoise.families._family import Family
+from unnoise.families._located import locate
 from unnoise.families._noising import Noising
 from unnoise.families._slots import CLIP, UNET, VAE
-from unnoise.families._source import Slot, Source, locate
+from unnoise.families._source import Slot, Source
 from unnoise.families._told import Usual, check_fit, course_of, described
 from unnoise.weights.maps import clip, kl, ldm_unet
 
