@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from unnoise.catalogue import library
-from unnoise.cli._cost import Call, Sketch, cost
+from unnoise.cli._cost import META, Call, Sketch, cost
 from unnoise.core.error import Refused
 from unnoise.core.model import Wish
 from unnoise.core.sampler import alone, upward
@@ -103,6 +103,26 @@ def test_arithmetic_is_that_of_the_run(shelf):
     # The fused attention of a CPU is not in torch's count, and the matrix products that stand for it on meta are.
     assert counter.get_total_flops() <= found.flops[call] < 1.2 * counter.get_total_flops()
     assert found.total_flops == 5 * found.flops[call]
+
+
+def test_samples_do_not_meet_and_each_shape_is_counted_once(shelf, monkeypatch):
+    sketch, model = Sketch(shelf), shelf.model("tiny")
+    network = sketch.model("tiny").denoiser.network.held[0]
+    one = model.conditioner(model.conditioner.prepare([Wish("a fox")])).to(META)
+    many = one.map(lambda v: v.expand(3, *v.shape[1:]))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.empty(3, 3, 16, 32, device=META), torch.empty(3, device=META), many)
+    found = sketch.flops(network, many, Call("tiny", 3, False), (3, 16, 32))
+    assert found == counter.get_total_flops() > 0
+
+    def unasked(*_):
+        raise AssertionError("a shape was counted twice")
+
+    monkeypatch.setattr(type(network), "forward", unasked)
+    assert sketch.flops(network, one, Call("tiny", 1, False), (3, 16, 32)) == found / 3
+    assert sketch.flops(network, many, Call("tiny", 3, True), (3, 16, 32)) == 2 * found
+    with pytest.raises(AssertionError, match="twice"):
+        sketch.flops(network, one, Call("tiny", 1, False), (3, 32, 32))
 
 
 def test_pictures_on_an_accelerator_go_in_groups(shelf):

@@ -91,6 +91,7 @@ class Sketch:
     dtype: str = "float32"
     calls: Calls = field(default_factory=Calls)
     _kept: dict[str, Model] = field(default_factory=dict[str, Model])
+    _counted: dict[Any, int] = field(default_factory=dict[Any, int])
 
     @property
     def exact(self) -> bool:
@@ -121,6 +122,17 @@ class Sketch:
         if name not in self._kept:
             self._kept[name] = self._sketched(name)
         return self._kept[name]
+
+    def flops(self, network: nn.Module, condition: Condition, call: Call, shape: tuple[int, ...]) -> int:
+        """The arithmetic of a call; the gradient with respect to its input costs as much again.
+
+        Samples do not meet in a network, so it is that of one times their number, and each shape is counted once.
+        """
+        one = condition.map(lambda v: v[:1])
+        shapes = tuple((name, v.shape) for name, v in one.tensors().items())
+        if (key := (network, shape, shapes)) not in self._counted:
+            self._counted[key] = _counted(network, one, shape)
+        return self._counted[key] * call.batch * (2 if call.gradient else 1)
 
     def steered(self, plan: Plan, model: Model, trajectory: Trajectory) -> Model:
         """A model with the plan's ControlNets, as if they acted all the way."""
@@ -202,27 +214,17 @@ def cost(plan: Plan, model_name: str, sketch: Sketch, device: str) -> Cost:
     groups = {size: len(plan.seeds) // size, len(plan.seeds) % size: 1}
     groups = {pictures: runs for pictures, runs in groups.items() if pictures and runs}
     calls = {pictures: _calls(plan, model, sketch, trajectory, pictures) for pictures in groups}
-    flops = {call: flops_of(*sketch.calls.known[call], call, shape) for each in calls.values() for call in each}
+    flops = {call: sketch.flops(*sketch.calls.known[call], call, shape) for each in calls.values() for call in each}
     return Cost(trajectory, groups, calls, flops, not free)
 
 
-def flops_of(network: nn.Module, condition: Condition, call: Call, shape: tuple[int, ...]) -> int:
-    """The arithmetic of a call; the gradient with respect to its input costs as much again."""
-    kind = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
-    x, time = torch.empty(call.batch, *shape, device=META, dtype=kind), torch.empty(call.batch, device=META)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(x, time, condition)
-    return counter.get_total_flops() * (2 if call.gradient else 1)
-
-
-def point_flops(sketch: Sketch, name: str, batch: int, shape: tuple[int, ...]) -> int:
-    """The arithmetic of a call of a model's own network with an empty prompt."""
+def sample_flops(sketch: Sketch, name: str, shape: tuple[int, ...]) -> int:
+    """The arithmetic of a call of a model's own network with one sample and an empty prompt."""
     model = sketch.model(name)
     height, width = (side * model.codec.scale for side in shape[-2:])
     with torch.no_grad():
         one = model.conditioner(model.conditioner.prepare([Wish("", width, height)]))
-    condition = one.map(lambda v: v.expand(batch, *v.shape[1:]))
-    return flops_of(cast(Stub, model.denoiser.network).held[0], condition, Call(name, batch, False), shape)
+    return sketch.flops(cast(Stub, model.denoiser.network).held[0], one, Call(name, 1, False), shape)
 
 
 def decode_flops(sketch: Sketch, name: str, shape: tuple[int, ...]) -> int:
@@ -231,6 +233,15 @@ def decode_flops(sketch: Sketch, name: str, shape: tuple[int, ...]) -> int:
     x = torch.empty(1, *shape, device=META, dtype=getattr(torch, sketch.dtype))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         codec.decode(x)
+    return counter.get_total_flops()
+
+
+def _counted(network: nn.Module, condition: Condition, shape: tuple[int, ...]) -> int:
+    """The arithmetic of one sample's way through a network."""
+    kind = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+    x, time = torch.empty(1, *shape, device=META, dtype=kind), torch.empty(1, device=META)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(x, time, condition)
     return counter.get_total_flops()
 
 

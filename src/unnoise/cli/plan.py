@@ -114,7 +114,7 @@ HEAVY = 2 * 10**11
 
 def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", where: "Place", again: bool) -> dict[str, Any]:
     """Seconds, from this machine's rates with the model, or from its speed at multiplying where the model is heavy."""
-    from unnoise.cli._cost import decode_flops, point_flops
+    from unnoise.cli._cost import decode_flops, sample_flops
     from unnoise.cli._rates import call_seconds, describe_machine, rates
     from unnoise.cli._speed import speed
     from unnoise.weights.int8 import NAME
@@ -129,7 +129,8 @@ def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", where: "Plac
         return {"seconds": round(seconds, 3), "start_seconds": None, "machine": describe_machine(), "measured": None}
     known = rates(file, list(about.files.values()), device, dtype, again, sketch.shelf.reading)
     shapes = [(b, (codec.channels, h // codec.scale, w // codec.scale), s) for b, w, h, s in known.points]
-    points = [(float(point_flops(sketch, model, b, shape)), seconds) for b, shape, seconds in shapes]
+    each = {shape: sample_flops(sketch, model, shape) for shape in {shape for _, shape, _ in shapes}}
+    points = [(float(b * each[shape]), seconds) for b, shape, seconds in shapes]
     calls = sum(call_seconds(points, found.flops[call]) * times for call, times in found.all_calls.items())
     runs = sum(found.groups.values())
     seconds = runs * known.bind + calls + pictures * plan.width * plan.height * known.decode

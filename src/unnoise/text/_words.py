@@ -24,6 +24,10 @@ class Words:
     pad: int
     learnt: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
+    def __deepcopy__(self, memo: object) -> "Words":
+        """Itself: nothing in it changes, and a vocabulary takes long to copy."""
+        return self
+
     def ids(self, text: str) -> list[int]:
         """A text's tokens, without marks."""
         if self._parts is None:
