@@ -7,6 +7,7 @@ another level (`moved`).
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -57,22 +58,16 @@ class Mixture:
     weights: tuple[float, ...] = (0.25, 0.45, 0.3)
 
     def __call__(self, x: Tensor, level: Level) -> Tensor:
-        means, variances, weights = (
-            torch.tensor(v, dtype=x.dtype) for v in (self.means, self._variances, self.weights)
-        )
+        means, variances, weights = _parts(self, x.dtype)
         a, total = level.alpha, level.alpha**2 * variances + level.sigma**2
         off = x[..., None] - a * means
-        share = torch.softmax(weights.log() - total.log() / 2 - off**2 / (2 * total), -1)
+        share = torch.softmax(weights - total.log() / 2 - off**2 / (2 * total), -1)
         return (share * (means + variances * a * off / total)).sum(-1)
 
     def detailed(self, x: Tensor, level: Level, names: tuple[str, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """As a guided denoiser whose branches agree."""
         data = self(x, level)
         return data, dict.fromkeys(names, data)
-
-    @property
-    def _variances(self) -> tuple[float, ...]:
-        return tuple(s**2 for s in self.stds)
 
     @property
     def mean(self) -> float:
@@ -102,6 +97,14 @@ class Mixture:
     def moved(self, x: Tensor, now: Level, to: Level) -> Tensor:
         """Where the exact ODE takes x."""
         return self.at(to, self.below(x, now))
+
+
+@cache
+def _parts(mixture: Mixture, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """The means, the variances and the logarithms of the weights."""
+    variances = tuple(s**2 for s in mixture.stds)
+    means, variances, weights = (torch.tensor(v, dtype=dtype) for v in (mixture.means, variances, mixture.weights))
+    return means, variances, weights.log()
 
 
 @dataclass(frozen=True)
