@@ -62,7 +62,7 @@ def test_a_path_may_start_at_home(home, monkeypatch, tiny_model):
         ("x" * 10_000, "no model"),
         ("/" + "x" * 10_000, "no model file"),
         ("..", "no model"),
-        ("/", "no model file"),
+        ("/", "the folder / holds no model"),
         ("\udcff", "no model"),
     ],
 )
@@ -70,6 +70,38 @@ def test_a_model_that_is_not_there_is_refused(home, name, said):
     with pytest.raises(Refused) as refused:
         catalogue.find(name)
     assert said in str(refused.value) and len(str(refused.value)) < 500
+
+
+def test_a_file_or_folder_here_is_taken_where_no_name_is_known(home, monkeypatch, tmp_path, tiny_model):
+    from families.strangers import folder
+
+    here = tmp_path / "here"
+    folder(here / "sd1")
+    folder(here / "mine")
+    (here / "alone").write_bytes(tiny_model.read_bytes())
+    monkeypatch.chdir(here)
+    assert catalogue.find("sd1") == here / "sd1" and catalogue.find("alone") == here / "alone"
+    assert catalogue.find("mine") == home / "models" / "mine.safetensors"
+    assert [n for n in ("sd1", "alone", "mine", "emoji", "nowhere", "..", "", "a\0b") if catalogue.is_path(n)] == [
+        "sd1",
+        "alone",
+    ]
+    assert unnoise.describe("sd1").family == "sd1"
+    assert catalogue.reading({"vae": "sd1"}).parts == {"vae": [here / "sd1"]}
+
+
+def test_what_lies_there_and_is_no_model_is_told(home, monkeypatch, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "fox.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for name in ("notes", "./notes"):
+        with pytest.raises(Refused, match=r"notes holds no model: a model's folder has a model_index.json"):
+            catalogue.find(name)
+    with pytest.raises(Refused, match=r"fox\.png is a picture, no model: .*--like"):
+        catalogue.find("fox.png")
+    for name in ("nosuch", "no/such.safetensors"):
+        with pytest.raises(Refused, match=f"no file or folder '{name}' to take the part vae from.*--part vae=PATH"):
+            catalogue.reading({"vae": name})
 
 
 def test_a_damaged_model_and_a_stranger_are_refused(home):

@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.small import TO_Q, pair, write
-from unnoise.adapters.shelf import Adapters, find, holding, names
+from unnoise.adapters.shelf import Adapters, find, holding, is_path, names
 from unnoise.core.error import Refused
 from unnoise.weights.digest import sha256
 
@@ -24,6 +24,17 @@ def test_by_name_path_and_hash(folder):
     assert find("style", "lora") == find(str(path), "lora") == path
     assert holding([sha256(path), "0"], "lora") == {sha256(path): path}
     assert holding([], "lora") == {}
+
+
+def test_a_file_here_is_taken_where_no_name_is_known(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("style", "other"):
+        (tmp_path / name).write_bytes((folder / "style.safetensors").read_bytes())
+    (tmp_path / "canny").mkdir()
+    (tmp_path / "canny" / "config.json").write_text("{}")
+    assert find("style", "lora") == folder / "style.safetensors" and find("other", "lora").samefile("other")
+    assert find("canny", "control").samefile("canny") and not is_path("canny", "lora") and is_path("other", "lora")
+    assert Adapters().adapter("other").name == "other"
 
 
 @pytest.mark.parametrize(

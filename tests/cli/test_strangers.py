@@ -97,9 +97,10 @@ def test_folders_on_the_shelf_have_names(unnoise, folder):
     assert facts(unnoise, "mine")["family"] == facts(unnoise, "old")["family"] == "sd1"
 
 
-def test_a_folder_beside_one_is_pointed_to(unnoise, folder):
+def test_a_folder_here_is_a_model_by_its_bare_name(unnoise, folder):
     pipeline(folder / "mine")
-    assert "did you mean './mine'?" in unnoise("generate", "x", "--model", "mine").refusal()
+    assert "Stable Diffusion 1" in unnoise("info", "mine").out
+    assert "vocab.json" in unnoise("plan", "generate", "x", "--model", "mine").refusal()  # it was found, and is a stub
 
 
 def test_what_is_missing_is_said_before_anything_is_read(unnoise, folder):

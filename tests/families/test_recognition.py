@@ -242,8 +242,15 @@ def test_parts_given_beside_are_told(tmp_path):
     found = describe(str(path), reading({"vae": vae, "text": [text]}))
     assert found.facts["missing"] == "t5" and found.multiple == 4
     assert set(found.files) == {"flux.safetensors", "ae.safetensors", "l.safetensors"}
-    with pytest.raises(Refused, match="holds no text that this model has a place for"):
+    with pytest.raises(
+        Refused, match=r"--part text .*ae.safetensors: it holds an autoencoder .*give clip_l .*clip_l.saf"
+    ):
         describe(str(path), reading({"text": [vae]}))
+    tiny = tensors(tmp_path / "taef2_decoder.safetensors", {"1.weight": (8, 4, 3, 3), "3.conv.0.weight": (8, 8, 3, 3)})
+    with pytest.raises(Refused, match=r"holds a tiny autoencoder.*, and no vae .*give vae \(the autoencoder, such as"):
+        describe(str(path), reading({"vae": tiny}))
+    with pytest.raises(Refused, match="takes no further vae"):
+        describe(str(path), reading({"vae": [vae, vae]}))
 
 
 def test_describing_loads_no_torch(tmp_path):

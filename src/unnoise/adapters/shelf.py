@@ -29,8 +29,12 @@ FOLDERS: Mapping[Role, str] = {"lora": "adapters", "embedding": "embeddings", "c
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 
 
-def is_path(name: str) -> bool:
-    """Whether a name is a file's."""
+def is_path(name: str, role: Role) -> bool:
+    """Whether a name is a file's: spelt as a path, or no name that is known, and such a file lies here."""
+    return _is_spelt_path(name) or (name != "" and _is_there(Path(name), role) and name not in names(role))
+
+
+def _is_spelt_path(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) or os.sep in name
 
 
@@ -45,7 +49,7 @@ def find(name: str, role: Role) -> Path:
     Raises:
         Refused: there is none; the message says what there is.
     """
-    if is_path(name):
+    if is_path(name, role):
         path = Path(name).expanduser()
         if not _is_there(path, role):
             raise Refused(f"there is no file {name[:200]}", "check the path", role)
@@ -113,7 +117,7 @@ class Adapters:
     ) -> Any:
         if (role, name) not in self._kept:
             file = find(os.fspath(files.get(name, name)), role)
-            self._kept[role, name] = read(file, "" if is_path(name) else name)
+            self._kept[role, name] = read(file, "" if _is_spelt_path(name) else name)
         return self._kept[role, name]
 
 

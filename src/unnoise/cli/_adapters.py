@@ -72,7 +72,7 @@ def _one(files: Mapping[str, str], name: str, role: Role, here: Mapping[str, Pat
     if mine and (digests or len(set(mine)) == 1):
         return mine[0]
     try:
-        if not is_path(name):  # a stranger's record must not name any file of this machine
+        if not is_path(name, role):  # a stranger's record must not name any file of this machine
             return find(name, role)
     except Refused:
         pass

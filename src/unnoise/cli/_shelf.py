@@ -26,9 +26,9 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
     A file goes by its stem, numbered where that is another one's already.
     """
     names = _stems({name for task in tasks for name in (task.model, *others(task.guidance))}, is_path)
-    loras = _stems({parsed(spec).name for task in tasks for spec in task.lora}, adapters.is_path)
-    words = _stems({name for task in tasks for name in task.embedding}, adapters.is_path)
-    controls = _stems({parsed_control(spec).name for task in tasks for spec in task.control}, adapters.is_path)
+    loras = _stems({parsed(spec).name for task in tasks for spec in task.lora}, _is_file("lora"))
+    words = _stems({name for task in tasks for name in task.embedding}, _is_file("embedding"))
+    controls = _stems({parsed_control(spec).name for task in tasks for spec in task.control}, _is_file("control"))
     found = [
         replace(
             _called(task, names),
@@ -58,6 +58,10 @@ def _picture(wanted: WantedControl, shelf: Shelf) -> str:
     from unnoise.media.image import still
 
     return shelf.register(still(path))
+
+
+def _is_file(role: adapters.Role) -> Callable[[str], bool]:
+    return lambda name: adapters.is_path(name, role)
 
 
 def _stems(used: set[str], is_path: Callable[[str], bool]) -> dict[str, str]:
@@ -108,8 +112,8 @@ def refuse_paths(record: Record, way: bool = True) -> None:
         Refused: it does.
     """
     requests = (record.request, *(leg["request"] for leg in record.past)) if way else ()
-    told = (record.guidance, *(request.get("guidance") for request in requests))
-    if any(is_path(name) for guidance in told for name in others(guidance)):
+    told = {str(request["guidance"]) for request in requests if request.get("guidance") is not None}
+    if any(is_path(name) for guidance in {record.guidance, *told} for name in others(guidance)):
         what = "the picture's record names another model by a path, which may be any file's"
         raise Refused(what, "give --guidance with a model that you have", "guidance")
 

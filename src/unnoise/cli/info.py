@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unnoise.catalogue import find, is_path
+from unnoise.catalogue import find
 from unnoise.cli._parse import parse
 from unnoise.cli._places import user_path
 from unnoise.cli._show import say, say_json
 from unnoise.cli._weights import shown_json, weights
 from unnoise.core.error import Refused
-from unnoise.weights.shelves import is_model_folder
+from unnoise.weights.shelves import is_model_folder, is_spelt_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,9 @@ def look(name: str) -> dict[str, Any]:
     path = user_path(name, "FILE")
     if path.is_dir():
         return weights(path) if is_model_folder(path) else _folder(path)
-    if not path.is_file() and not is_path(name):
+    if not path.is_file() and not is_spelt_path(name):
         path = find(name)
-    if is_path(path.name) or path.is_dir():
+    if is_spelt_path(path.name) or path.is_dir():
         return weights(path)
     return _picture(path)
 

@@ -77,10 +77,10 @@ def _save(args: list[str]) -> None:
     if "lora" in values:
         values["lora"] = tuple(map(_placed, values["lora"]))
     if "embedding" in values:
-        values["embedding"] = tuple(map(_found, values["embedding"]))
+        values["embedding"] = tuple(_found(name, "embedding") for name in values["embedding"])
     if "control" in values:
         wanted = map(parsed_control, values["control"])
-        values["control"] = tuple(str(w.at(_found(w.name), _absolute(w.image))) for w in wanted)
+        values["control"] = tuple(str(w.at(_found(w.name, "control"), _absolute(w.image))) for w in wanted)
     task = merged(values, {"prompt": ""})
     task.plan(describe(task.model))  # refuses what no run could honour, while the user is here
     path = presets.save(name, values)
@@ -95,15 +95,15 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-def _found(name: str) -> str:
+def _found(name: str, role: adapters.Role) -> str:
     """An adapter's file as it is found from any folder; a name stays."""
-    return _absolute(name) if adapters.is_path(name) else name
+    return _absolute(name) if adapters.is_path(name, role) else name
 
 
 def _placed(spec: str) -> str:
     """An adapter with its strength, its file as it is found from any folder."""
     wanted = parsed(spec)
-    return f"{_found(wanted.name)}:{wanted.strength}" if adapters.is_path(wanted.name) else spec
+    return f"{_absolute(wanted.name)}:{wanted.strength}" if adapters.is_path(wanted.name, "lora") else spec
 
 
 def _list(args: list[str]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from unnoise.core.error import Refused
 from unnoise.families._source import Slot, Source, Stored, suits, text_width
+from unnoise.families._strangers import seems
+from unnoise.families._told import HINTS
 
 
 def locate(source: Source, slots: Sequence[Slot]) -> dict[str, Stored]:
@@ -27,14 +29,22 @@ def _placed(other: Source, role: str, slots: Sequence[Slot]) -> dict[str, Stored
     or the one network that it is, where that is as wide as the slot, or else in the first of its kind."""
     able = {slot.name: (slot, stored) for slot in slots if (stored := _bare(other, slot)) is not None}
     if not able:
-        what = f"{other.path} holds no {role} that this model has a place for"
-        raise Refused(what, f"its parts are {', '.join(s.name for s in slots) or 'all given'}", "part")
+        raise _other_kind(other, role, slots)
     named = {name: stored for name, (slot, stored) in able.items() if stored.prefix or slot.folder in other.folders}
     if named:
         return named
     fitting = (name for name, (slot, stored) in able.items() if slot.width == text_width(stored.shapes))
     chosen = next(fitting, next(iter(able)))
     return {chosen: able[chosen][1]}
+
+
+def _other_kind(other: Source, role: str, slots: Sequence[Slot]) -> Refused:
+    """The error about a given file or folder that holds something else than the part it is given for."""
+    stored = other.whole or next(iter(other.folders.values()), None)
+    holds = (seems(stored)[0] if stored else "") or "something else"
+    what = f"--part {role} cannot be {other.path}: it holds {holds}, and no {role} of this model's kind"
+    wanted = " or ".join(f"{slot.name} ({HINTS[slot.kind]})" for slot in slots)
+    return Refused(what, f"give {wanted}" if wanted else f"the model takes no further {role}: leave it out", "part")
 
 
 def _bare(other: Source, slot: Slot) -> Stored | None:

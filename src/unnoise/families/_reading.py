@@ -61,6 +61,9 @@ def _part(role: str, word: str) -> Path:
             )
         return path
     except Refused as refused:
+        if role != "tokenizer" and not Path(word).expanduser().exists():
+            what = f"there is no file or folder {word[:200]!r} to take the part {role} from"
+            raise Refused(what, f"check the path in --part {role}=PATH", "part") from None
         raise Refused(refused.what, refused.remedy, "part") from None
     except (OSError, ValueError, RuntimeError):
         raise Refused(f"there is no {role} {word[:200]!r}", "check the path", "part") from None

@@ -21,6 +21,8 @@ OTHERS: Mapping[str, str] = {
     "control_model.time_embed.0.weight": "a ControlNet",
     "controlnet_cond_embedding.conv_in.weight": "a ControlNet",
     "input_hint_block.0.weight": "a ControlNet",
+    "3.conv.0.weight": "a tiny autoencoder (TAESD)",
+    "decoder.layers.2.conv.0.weight": "a tiny autoencoder (TAESD)",
 }
 """Tensors that mark models of other kinds, with or without `model.diffusion_model.` before them."""
 STEERS = "give it with --control beside a model"
@@ -48,15 +50,15 @@ def stranger(source: Source, titles: Sequence[str]) -> Refused:
         return Refused(f"{source.path} names no diffusion network", "the folder is not complete; download it", "model")
     if parts := holds(stored.header):
         return Refused(f"{source.path} holds {' and '.join(parts)} alone, no whole model", "name a model", "model")
-    what, remedy = _seems(stored)
+    what, remedy = seems(stored)
     known = f"known families: {', '.join(titles)}"
     return Refused(
         f"{source.path} holds {what or 'no model we know'}", f"{remedy}; {known}" if remedy else known, "model"
     )
 
 
-def _seems(stored: Stored) -> tuple[str, str]:
-    """What it seems to be, and what may be done with it."""
+def seems(stored: Stored) -> tuple[str, str]:
+    """What it seems to be, and what may be done with it; both empty where that cannot be told."""
     names = {name.removeprefix("model.diffusion_model.") for name in stored.shapes}
     for mark, kind in OTHERS.items():
         if mark in names:

@@ -79,7 +79,7 @@ class SD3Conditioner(nn.Module):
         super().__init__()
         found = {name: text for name, text in texts._asdict().items() if text is not None}
         if not found:
-            raise Refused("the model has no text encoder", "give one of the three, with --part", "model")
+            raise Refused("the model has no text encoder", "give one of the three, with --part text=FILE", "model")
         self.config, self.make = config or SD3Config(), make
         self.large = texts.large.encoder if texts.large else None
         self.gigantic = texts.gigantic.encoder if texts.gigantic else None
