@@ -196,6 +196,16 @@ def test_our_own_format_in_another_type(unnoise, folder, tiny_model):
     assert "no other program knows" in unnoise("convert", tiny_model, "folder").refusal()
 
 
+def test_our_own_format_of_scaled_8_bit_floats_becomes_their_numbers(unnoise, folder, tiny_model):
+    held, name = load_file(tiny_model), "network.patches"
+    short, scale = held[f"{name}.weight"].to(torch.float8_e4m3fn), torch.tensor(0.5)
+    told = dict(read_header(tiny_model).metadata)
+    save_file(held | {f"{name}.weight": short, f"{name}.scale_weight": scale}, folder / "eight.safetensors", told)
+    unnoise("convert", "eight.safetensors", "plain.safetensors")
+    same(load_file(folder / "plain.safetensors"), held | {f"{name}.weight": short.float() * scale})
+    assert describe("plain.safetensors").family == "native"
+
+
 def test_a_published_model_in_our_own_format_runs_by_itself(unnoise, folder, sd1):
     assert unnoise("convert", sd1, "own.safetensors", "--to", "unnoise").out == "own.safetensors\n"
     said = json.loads(unnoise("info", "own.safetensors", "--json").out)

@@ -9,6 +9,7 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from cli.conftest import files
+from unnoise.cli import _shelf
 from unnoise.media.embed import read_record
 from unnoise.media.image import read, save
 
@@ -276,6 +277,16 @@ def test_no_record_has_a_file_of_this_machine_opened_or_told(unnoise, generate, 
     assert "names another model by a path" in generate("--like", "told.png").refusal()
     assert "secret.safetensors" not in looked
     assert generate("--like", "told.png", "--guidance", 3, "--out", "x.png").code == 0
+
+
+def test_a_record_of_requests_without_end_is_refused(unnoise, generate, fox, monkeypatch):
+    asked = list[object]()
+    monkeypatch.setattr(_shelf, "others", lambda guidance: asked.append(guidance) or ())
+    retold("fox.png", past=[{"request": {}, "until": 1}] * 100_000)
+    assert "more than 100 requests" in unnoise("replay", "told.png").refusal() and asked == []
+    retold("fox.png", past=[{"request": {"guidance": 3.0}, "until": 1}] * 100)
+    unnoise("replay", "told.png")
+    assert sorted(asked) == ["3", "3.0", "classifier_free:scale=3"]  # each guidance once
 
 
 def test_a_guidance_s_own_file_goes_by_its_name_as_the_model_s_does(unnoise, generate, folder, tiny_model):

@@ -1,6 +1,7 @@
 """What a file of our own says of a published model is checked: damaged, hostile or cut short, it is refused by name."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -79,6 +80,9 @@ DESCRIBED = {
     "another family": (put("family", value="flux"), "unet|clip_l|transformer"),
     "no width": (put("description", "width", value=...), "width"),
     "width 0": (put("description", "width", value=0), "width"),
+    "width beyond all": (put("description", "width", value=10**30), "pixels"),
+    "height beyond its largest": (put("description", "height", value=16384), "16384 pixels"),
+    "largest beyond all": (put("description", "largest", value=10**6), "1000000 at most"),
     "defaults a list": (put("description", "defaults", value=[1]), "defaults"),
     "steps a text": (put("description", "defaults", "steps", value="many"), "steps"),
     "no noising": (put("noising", value=...), "noising"),
@@ -186,9 +190,41 @@ def test_what_networks_of_other_kinds_need_is_refused_too(rewritten, case):
 def test_a_tokenizer_with_words_that_the_encoder_does_not_know_is_refused(rewritten):
     with pytest.raises(Refused, match="does not know"):
         load(rewritten(put("parts", "clip_l", "config", "vocabulary", value=20)), device="cpu")
-    for text, said in (("{}", "is none"), ("[" * 100_000, "is none"), ("", "is none")):
+    for text, said in (("{}", "no whole"), ("[" * 100_000, "no whole"), ("", "no whole")):
         with pytest.raises(Refused, match=said):
             load(rewritten(more={"vocabulary": text}), device="cpu")
+
+
+def test_a_tokenizer_that_would_need_all_memory_is_harmless_or_refused(files, rewritten, tmp_path):
+    """tests/text/test_stranger.py has the cases."""
+    said = json.loads(read_header(files("sd1")).metadata["vocabulary"])
+    fixed = {"strategy": {"Fixed": 3 * 10**8}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 999_999}
+    padded = rewritten(
+        more={"vocabulary": json.dumps(said | {"padding": fixed | {"pad_type_id": 0, "pad_token": "!"}})}
+    )
+    words, others = (load(path, device="cpu").conditioner.words["encoder"] for path in (padded, str(files("sd1"))))
+    assert words.windows("a fox", 9) == others.windows("a fox", 9)
+    cut = {"type": "Precompiled", "precompiled_charsmap": "/////w=="}
+    path = rewritten(more={"vocabulary": json.dumps(said | {"normalizer": cut})})
+    for use in (lambda: load(path, device="cpu"), lambda: carried(Path(path), tmp_path / "folder")):
+        with pytest.raises(Refused, match="no whole tokenizer"):
+            use()
+    assert [found.name for found in tmp_path.iterdir()] == ["changed.safetensors"]
+
+
+def carried(path, folder):
+    source = read_source(path)
+    return convert(source, recognise(source).describe(source), folder, "diffusers", "")
+
+
+def test_a_given_tokenizer_with_tokens_that_the_encoder_does_not_know_is_refused(files, tmp_path):
+    clip, _ = tokenizers(tmp_path / "words")
+    said = json.loads(clip.read_text(encoding="utf-8"))
+    for token, held in (("f</w>", "a f"), ("<|endoftext|>", "")):
+        clip.write_text(json.dumps(said | {"model": said["model"] | {"vocab": said["model"]["vocab"] | {token: 999}}}))
+        with pytest.raises(Refused, match="has token 999, and its text encoder knows 55"):
+            model = load(str(files("sd1")), device="cpu", parts={"tokenizer": str(clip)})
+            list(Generate(prompt=held, model="m", width=16, height=16, steps=1).run(library({"m": model})))
 
 
 def test_tensors_that_nothing_states_are_refused(rewritten):

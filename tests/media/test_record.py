@@ -71,6 +71,7 @@ def test_what_is_not_json_shows_where_it_is_made() -> None:
         {"past": [{"request": [], "until": 3}]},
         {"past": [{"request": {}, "until": 3, "more": 1}]},
         {"past": [5]},
+        {"past": [{"request": {}, "until": 1}] * 101},
         {"trail": [["ab", 1, 2, 3]]},
         {"trail": [[1, 1, 2, 3, 4]]},
         {"trail": [["ab", 1, 2, 3, "4"]]},

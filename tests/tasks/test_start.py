@@ -124,6 +124,15 @@ def test_what_cannot_change_is_refused(shelf, change, said):
         list(ask(**{"start": digest} | change).run(shelf))
 
 
+def test_a_run_that_was_changed_too_often_is_refused(shelf):
+    """A record of one more request could not be read."""
+    state = paused(shelf)
+    past = ({"request": {}, "until": 1},) * 100
+    digest = shelf.register(replace(state, record=replace(state.record, past=past)))
+    with pytest.raises(Refused, match="changed 100 times"):
+        list(ask(start=digest).run(shelf))
+
+
 def test_other_weights_are_refused_before_they_are_loaded(shelf, tmp_path, tiny_model):
     data = bytearray(tiny_model.read_bytes())
     data[-1] ^= 1

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+LARGEST = 4096
+"""The longest side that any model takes, in pixels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Description:

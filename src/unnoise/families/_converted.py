@@ -122,7 +122,7 @@ def _needed(layout: Layout, target: Target) -> set[str]:
 
 
 def _again(source: Source, path: Path, dtype: str) -> Written:
-    """A model of our own in another type."""
+    """A model of our own in another type; what is quantised becomes the numbers that it stands for."""
     assert source.whole is not None
     from functools import partial
 
@@ -135,7 +135,7 @@ def _again(source: Source, path: Path, dtype: str) -> Written:
     from unnoise.weights.safetensors_writer import write_safetensors
 
     entries = source.whole.header.tensors.items()
-    like = {name: torch.empty(e.shape, dtype=TYPES[e.dtype], device="meta") for name, e in entries}
+    like = {name: torch.empty(e.shape, dtype=TYPES.get(e.dtype, torch.float32), device="meta") for name, e in entries}
     lazy = Lazy(open_tensors(source.path), like)
     lazy = lazy.through(partial(cast_to, getattr(torch, dtype))) if dtype else lazy
     write_safetensors(path, lazy, source.metadata)

@@ -1,7 +1,7 @@
 """A model as a folder of diffusers: model_index.json, and a folder for each network, tokenizer and scheduler."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,15 @@ def write_folder(
     configs = {n.slot.folder: _config(n, _beside(n, fitted, description), source, dtype is not None) for n in fitted}
     index = _index(configs, layout, source, fitted[0])
     check_room(path, sum(_stored(network, dtype).bytes for network in fitted))
+    encoders = {n.slot.name: n for n in fitted}
+    tokenizers = {  # read before anything is written
+        folder: _tokenizer(source, folder, pad, encoders[name])
+        for folder, (name, pad) in layout.tokenizers.items()
+        if name in encoders
+    }
     with staged_folder(path) as beside:
-        for folder, (name, pad) in layout.tokenizers.items():
-            if (encoder := next((n for n in fitted if n.slot.name == name), None)) is not None:
-                _write_tokenizer(source, folder, pad, encoder, beside / folder)
+        for folder, write in tokenizers.items():
+            write(beside / folder)
         said = scheduled(layout, source, description.facts.get("prediction", ""))
         (beside / "scheduler").mkdir()
         _write_json(beside / "scheduler" / "scheduler_config.json", said)
@@ -133,14 +138,14 @@ def _write_network(network: Network, config: dict[str, Any], dtype: torch.dtype 
     _write_json(folder / "config.json", config)
 
 
-def _write_tokenizer(source: Source, folder: str, pad: str, encoder: Network, path: Path) -> None:
+def _tokenizer(source: Source, folder: str, pad: str, encoder: Network) -> Callable[[Path], None]:
+    """What writes a tokenizer into a folder."""
     own = source.tokenizers.get(folder)
     if own is not None and own.is_dir() and not source.given.get("tokenizer"):
-        copy_files(own, path)
-    elif pad:
-        write_clip(tokens.clip(source, folder, pad), encoder.config.positions, path)
-    else:
-        write_t5(tokens.t5(source, folder), path)
+        return partial(copy_files, own)
+    if pad:
+        return partial(write_clip, tokens.clip(source, folder, pad), encoder.config.positions)
+    return partial(write_t5, tokens.t5(source, folder))
 
 
 def _write_json(path: Path, said: dict[str, Any]) -> None:

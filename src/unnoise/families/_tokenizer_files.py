@@ -44,9 +44,14 @@ def write_clip(words: Words, window: int, folder: Path) -> None:
 
     Args:
         window: how many tokens the encoder reads.
+
+    Raises:
+        Refused: they are no byte pairs.
     """
     folder.mkdir()
     model = json.loads(words.tokenizer.to_str())["model"]
+    if "merges" not in model:
+        raise Refused("the tokenizer of CLIP is none of byte pairs", "give one with --part tokenizer=PATH", "part")
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
     _write(folder / "vocab.json", json.dumps(model["vocab"], ensure_ascii=False))
     _write(folder / "merges.txt", "\n".join(["#version: 0.2", *merges, ""]))

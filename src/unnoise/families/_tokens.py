@@ -82,19 +82,17 @@ def _stated(source: Source, said: Mapping[str, Any]) -> "Words":
     Raises:
         Refused: it is none, or has tokens that its encoder does not know.
     """
-    from tokenizers import Tokenizer
-
+    from unnoise.text._stranger import read_tokenizer
     from unnoise.text._words import Words
 
-    try:
-        tokenizer = Tokenizer.from_str(source.metadata.get(said["vocabulary"], ""))
-        most = max(tokenizer.get_vocab().values())
-    except Exception as error:  # the library raises no type of its own
-        raise Refused(f"{source.path} holds a tokenizer that is none", str(error)[:120], "model") from None
-    if most >= said["limit"]:
-        what = f"{source.path} holds a tokenizer with tokens that its text encoder does not know"
+    vocabulary = said["vocabulary"]
+    tokenizer = read_tokenizer(source.metadata.get(vocabulary, ""), f"{vocabulary[:60]!r} in {source.path}")
+    begin, end, pad = said.get("begin"), said["end"], said["pad"]
+    unknown = max(tokenizer.get_vocab().values(), default=0) >= said["limit"]
+    if unknown or any(mark is not None and tokenizer.id_to_token(mark) is None for mark in (begin, end, pad)):
+        what = f"{source.path} holds a tokenizer with tokens that its text encoder does not know, or lacks its marks"
         raise Refused(what, "the file is damaged", "model")
-    return Words(tokenizer, said["begin"], said["end"], said["pad"])
+    return Words(tokenizer, begin, end, pad)
 
 
 def _kept() -> list[Path]:

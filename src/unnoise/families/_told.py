@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unnoise.core.description import Description
+from unnoise.core.description import LARGEST, Description
 from unnoise.core.error import Refused
 from unnoise.core.model import Codec
 from unnoise.families._noising import Noising, noising
@@ -56,7 +56,7 @@ def described(
         width=side,
         height=side,
         multiple=scale * usual.patch,
-        largest=4096,
+        largest=LARGEST,
         guidance=usual.guided,
         defaults={"steps": usual.steps, "guidance": usual.guidance, **course.defaults},
         parameters=sum(_numbers(stored) for stored in found.values()),
@@ -153,9 +153,11 @@ def _side(network: Stored, scale: int) -> int:
     side: Any = (network.config or {}).get("sample_size", 0)
     if side is None or isinstance(side, list):  # two sides, or none in particular
         return 0
-    if type(side) is not int or not 0 <= side <= 2**16:
+    if type(side) is not int or not 0 <= side * scale <= LARGEST:
         raise Refused(
-            f"config.json has sample_size = {str(side)[:60]!r}", "only a whole number can be read here", "model"
+            f"config.json has sample_size = {str(side)[:60]!r}",
+            f"only a whole number can be read here, of {LARGEST} pixels at most",
+            "model",
         )
     return side * scale
 

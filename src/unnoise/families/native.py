@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from unnoise.core.description import Description
+from unnoise.core.description import LARGEST, Description
 from unnoise.core.error import Refused
 from unnoise.families._family import Family
 from unnoise.families._source import Source
@@ -64,6 +64,10 @@ def said_of(header: Header) -> dict[str, Any]:
     known: dict[str, Any] = {name: said[name] for name in _KINDS if name in said}
     if "classes" in known:
         known["classes"] = tuple(known["classes"])
+    longest = known.get("largest", Description.largest)
+    if longest > LARGEST or max(known["width"], known["height"], known["multiple"]) > longest:
+        what = f"{header.path} describes pictures of {known['width']} x {known['height']} pixels, {longest} at most"
+        raise Refused(what[:300], f"no model makes more than {LARGEST}; the file is damaged", "model")
     return known
 
 

@@ -16,6 +16,9 @@ VERSION = 1
 LIMIT = 4 * 2**20
 """The most characters that a record may have when read: a stranger's file may hold anything."""
 
+LEGS = 100
+"""The most requests that a picture may have been begun with."""
+
 Mark = tuple[str, float, float, float, float]
 """What a record keeps of x after a step."""
 _SEALED = ("task", "model", "files", "seed", "levels", "sampler", "spacing", "guidance", "width", "height", "past")
@@ -163,6 +166,8 @@ def _from_values(values: dict[str, Any]) -> Record:
         _refuse("has a reading that is no family and patterns")
     if not all(_is_level(v) for v in values["levels"]):
         _refuse("has a level that is not three numbers")
+    if len(values.get("past", ())) > LEGS:
+        _refuse(f"has more than {LEGS} requests that the picture was begun with")
     if not all(_is_leg(v) for v in values.get("past", [])):
         _refuse("has a past that is no request and step")
     if not all(_is_mark(v) for v in values.get("trail", [])):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.core.state import Paused, State
+from unnoise.media.record import LEGS
 from unnoise.tasks._plan import Plan
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def check_start(paused: Paused, plan: Plan, model: Description) -> Paused:
     """A paused run that this plan can go on from: the model and the size are fixed, all else may change.
 
     Raises:
-        Refused: it is another task's, another model's, or of another size.
+        Refused: it is another task's, another model's, of another size, or was changed too often.
     """
     record: Record = paused.record
     if record.task != "generate":
@@ -34,6 +35,8 @@ def check_start(paused: Paused, plan: Plan, model: Description) -> Paused:
     for name, now in (("width", plan.width), ("height", plan.height)):
         if (then := getattr(record, name)) != now:
             raise Refused(f"the state is of a picture of {name} {then}, not {now}", f"leave --{name} out", name)
+    if len(record.past) >= LEGS:  # a record of one more could not be read
+        raise Refused(f"the state is of a run that was changed {LEGS} times", "begin anew", "start")
     return paused
 
 

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from unnoise.core.error import Refused
+from unnoise.text._stranger import guarded, read_tokenizer
 from unnoise.text._words import Words
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
@@ -92,11 +93,9 @@ def _paired(file: Path, vocabulary: str, merges: str) -> Tokenizer:
 
 
 def _built(file: Path, vocabulary: Any, merges: _Merges) -> Tokenizer:
-    try:
-        parts: dict[str, Any] = {"unk_token": END, "end_of_word_suffix": "</w>", "fuse_unk": False}
+    parts: dict[str, Any] = {"unk_token": END, "end_of_word_suffix": "</w>", "fuse_unk": False}
+    with guarded(f"{file} is no whole tokenizer"):
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, continuing_subword_prefix="", **parts))
-    except Exception as error:  # whatever the library makes of a stranger's table
-        raise damaged(file, str(error)) from None
     spaces = normalizers.Replace(Regex(r"\s+"), " ")
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), spaces, normalizers.Lowercase()])
     pieces = pre_tokenizers.Split(Regex(_PIECES), behavior="removed", invert=True)
@@ -125,13 +124,8 @@ def _file(path: Path) -> Path:
 
 def whole(file: Path) -> Tokenizer:
     """A `tokenizer.json` as it says. Raises as `clip_words` does."""
-    try:
-        text = _text(file)
-        return _once(text, lambda: Tokenizer.from_str(text))
-    except Refused:
-        raise
-    except Exception as error:  # the library raises no type of its own
-        raise damaged(file, str(error)) from None
+    text = _text(file)
+    return _once(text, lambda: read_tokenizer(text, str(file)))
 
 
 def _text(file: Path) -> str:

@@ -1,6 +1,7 @@
 """What conditioners of large text encoders share: prompts as rows of tokens, encoders run over them, learnt words."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
@@ -13,18 +14,31 @@ from unnoise.nn.view import replaced
 from unnoise.text._words import Words
 
 
-class CLIP(NamedTuple):
-    """A CLIP text encoder and its tokenizer."""
+@dataclass(frozen=True)
+class _Text:
+    encoder: Any
+    words: Words
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", self.words.within(self.encoder.config.vocabulary))
+
+
+@dataclass(frozen=True)
+class CLIP(_Text):
+    """A CLIP text encoder and its tokenizer.
+
+    Raises:
+        Refused: the tokenizer's marks are none that the encoder knows.
+    """
 
     encoder: CLIPText
-    words: Words
 
 
-class T5Text(NamedTuple):
-    """A T5 encoder and its tokenizer."""
+@dataclass(frozen=True)
+class T5Text(_Text):
+    """A T5 encoder and its tokenizer. Raises as `CLIP` does."""
 
     encoder: T5
-    words: Words
 
 
 class Tokens(NamedTuple):

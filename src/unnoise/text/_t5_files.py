@@ -6,6 +6,7 @@ A unigram model (Kudo 2018): of all ways to cut a text into known pieces, the li
 
 import math
 import struct
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 
 from unnoise.core.error import Refused
 from unnoise.text._clip_files import LARGEST, damaged, whole
+from unnoise.text._stranger import check_growth, check_tokens, guarded
 from unnoise.text._words import Words
 
 SENTINELS = 100
@@ -21,6 +23,7 @@ _PIECE, _NORMALIZER = 1, 3  # fields of a model
 _TEXT, _SCORE = 1, 2  # of a piece
 _CHARACTERS = 2  # of a normalizer
 _UNKNOWN = 2
+_WORDS = {"type": "Metaspace", "replacement": "▁"}
 
 
 def t5_words(path: Path) -> Words:
@@ -47,18 +50,16 @@ def t5_words(path: Path) -> Words:
 
 def t5_tokenizer(model: bytes, file: Path) -> Tokenizer:
     """The same from a `spiece.model`'s bytes; `file` says where they are from. Raises as `t5_words` does."""
-    try:
+    with guarded(f"{file} is no whole tokenizer"):  # broken fields, and whatever the library makes of them
         pieces, characters = _read(model)
         pieces += [(f"<extra_id_{SENTINELS - 1 - i}>", 0.0) for i in range(SENTINELS)]
+        check_tokens(text for text, _ in pieces)
         tokenizer = Tokenizer(models.Unigram(pieces, _UNKNOWN, byte_fallback=False))
         if characters:
+            check_growth([{"type": "Precompiled", "precompiled_charsmap": b64encode(characters)}, _WORDS])
             tokenizer.normalizer = normalizers.Precompiled(characters)
-    except Refused:
-        raise
-    except Exception as error:  # broken fields, and whatever the library makes of them
-        raise damaged(file, str(error)) from None
     # The start of a word is part of its piece.
-    words = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
+    words = pre_tokenizers.Metaspace(replacement=_WORDS["replacement"], prepend_scheme="always", split=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), words])
     marks = [text for text, _ in pieces[:3]] + [text for text, _ in pieces[-SENTINELS:]]
     tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in marks])

@@ -7,6 +7,9 @@ from functools import cached_property
 
 from tokenizers import Tokenizer
 
+from unnoise.core.error import Refused
+from unnoise.text._stranger import encoded
+
 
 @dataclass(frozen=True)
 class Words:
@@ -16,6 +19,7 @@ class Words:
     end: the mark behind it.
     pad: what fills a window up.
     learnt: words with tokens of their own, which textual inversion adds: the numbers of each one's vectors.
+    limit: how many tokens its text encoder knows, without those; None where that is not known yet.
     """
 
     tokenizer: Tokenizer
@@ -23,13 +27,28 @@ class Words:
     end: int
     pad: int
     learnt: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    limit: int | None = None
 
     def __deepcopy__(self, memo: object) -> "Words":
         """Itself: nothing in it changes, and a vocabulary takes long to copy."""
         return self
 
+    def within(self, limit: int) -> "Words":
+        """The same, for a text encoder that knows so many tokens.
+
+        Raises:
+            Refused: its marks are not among them; later, when a text has a token that is not.
+        """
+        made = replace(self, limit=limit)
+        made._check([self.end, self.pad] if self.begin is None else [self.begin, self.end, self.pad])
+        return made
+
     def ids(self, text: str) -> list[int]:
-        """A text's tokens, without marks."""
+        """A text's tokens, without marks.
+
+        Raises:
+            Refused: the tokenizer, which is damaged, cannot read it, or its text encoder does not know one.
+        """
         if self._parts is None:
             return self._plain(text)
         found: list[int] = []
@@ -56,7 +75,14 @@ class Words:
         return row + [self.pad] * (-len(row) % step)
 
     def _plain(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        found = encoded(self.tokenizer, text)
+        self._check(found)
+        return found
+
+    def _check(self, ids: Sequence[int]) -> None:
+        if self.limit is not None and max(ids, default=0) >= self.limit:
+            what = f"the tokenizer has token {max(ids)}, and its text encoder knows {self.limit}"
+            raise Refused(what, "give the model's own with --part tokenizer=PATH", "part")
 
     @cached_property
     def _spelt(self) -> dict[str, str]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from unnoise.core.condition import Condition
+from unnoise.core.error import Refused
 from unnoise.core.model import Wish
 from unnoise.nn.attention import Attention
 from unnoise.nn.mlp import MLP
 from unnoise.nn.rope import grid_angles
+from unnoise.text._stranger import encoded, read_tokenizer
 from unnoise.text._vocabulary import BEGIN, END, PAD
 
 
@@ -48,6 +49,9 @@ class TransformerConditioner(nn.Module):
         config: its sizes.
         vocabulary: the tokenizer, as JSON.
         make: the network's condition class.
+
+    Raises:
+        Refused: the tokenizer is damaged, or has more tokens than the config says.
     """
 
     Config = TransformerConfig
@@ -55,7 +59,9 @@ class TransformerConditioner(nn.Module):
     def __init__(self, config: TransformerConfig, vocabulary: str, make: Callable[..., Condition]) -> None:
         super().__init__()
         self.config, self.vocabulary, self.make = config, vocabulary, make
-        self.tokenizer = Tokenizer.from_str(vocabulary)
+        self.tokenizer = read_tokenizer(vocabulary, "the model's vocabulary")
+        if max([END, *self.tokenizer.get_vocab().values()]) >= config.vocabulary:
+            raise Refused("the model's vocabulary has tokens that it does not know", "the file is damaged", "model")
         self.tokenizer.encode_special_tokens = True  # a prompt that holds "<pad>" means these five letters
         self.words = nn.Embedding(config.vocabulary, config.width)
         nn.init.normal_(self.words.weight, std=0.02)
@@ -94,7 +100,7 @@ class TransformerConditioner(nn.Module):
 
     def _windows(self, prompt: str) -> list[int]:
         """Begin, tokens, end; a long prompt as whole windows, each with its own marks."""
-        ids: list[int] = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        ids = encoded(self.tokenizer, prompt)
         room = self.config.window - 2
         pieces = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
         rows = [[BEGIN, *piece, END] for piece in pieces]
