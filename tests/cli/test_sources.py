@@ -253,6 +253,21 @@ def test_what_cannot_be_gone_by_is_refused_and_leaves_no_trace(generate, folder,
     assert files(folder) == before
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.safetensors": "a" * 64, "text_encoder/model.safetensors": "b" * 64, "unet/x.safetensors": "c" * 64}, "c"),
+        ({"a.safetensors": "a" * 64, "far.safetensors": "c" * 64, "vae.safetensors": "b" * 64}, "c"),
+        ({"a.safetensors": "a" * 64, "b.safetensors": "b" * 64}, ""),
+    ],
+)
+def test_a_model_that_is_not_here_is_told_by_its_own_file(unnoise, fox, files, said):
+    save("far.png", read("fox.png"), replace(read_record("fox.png"), model="far", files=files))
+    for words in (("replay", "far.png"), ("generate", "--like", "far.png")):
+        sha = f" (sha256 {said * 12})" if said else ""
+        assert f"model 'far'{sha} is not here" in unnoise(*words).refusal()
+
+
 def retold(name, **fields):
     """The picture with a record that a stranger has changed."""
     values = json.loads(read_record(name).json()) | fields

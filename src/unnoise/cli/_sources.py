@@ -145,7 +145,9 @@ def model_of(record: Record) -> str:
             return describe(record.model).name
     except Refused:
         pass
-    known = f" (sha256 {digests[0][:12]})" if digests else ""
+    # Of a folder, the network's own: never an adapter's, nor another part's.
+    networks = [digest for file, digest in record.files.items() if file.startswith(("unet/", "transformer/"))]
+    known = next((f" (sha256 {digest[:12]})" for digest in (*named, *networks)), "")
     what = f"the picture's model '{record.model[:60]}'{known} is not here"
     raise Refused(what, "name its file with --model", "model")
 
