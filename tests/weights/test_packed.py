@@ -1,5 +1,7 @@
 """Quantised weights that stay in their blocks: whatever is done with them is done with their numbers."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn.functional import embedding, linear
@@ -100,3 +102,60 @@ def test_an_adapter_on_blocks_adds_what_it_adds_to_their_numbers():
     assert torch.equal(beside(packed, touched)(x), beside(plain, touched)(x))
     assert torch.equal(fused(packed, touched)(x), fused(plain, touched)(x))
     assert isinstance(packed.weight, Packed)
+
+
+WRITES = {
+    "added to": lambda p: p.add_(1),
+    "copied into": lambda p: p.copy_(torch.zeros(6, 512)),
+    "zeroed": lambda p: p.zero_(),
+    "set": lambda p: p.__setitem__(0, 0.0),
+    "an output": lambda p: torch.add(torch.zeros(6, 512), 1, out=p),
+    "renormed": lambda p: embedding(torch.tensor([0]), p, max_norm=1.0),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@torch.no_grad()
+def test_nobody_writes_into_blocks(write):
+    packed = weight("Q8_0")
+    before = packed.numbers()
+    with pytest.raises(RuntimeError, match="cannot be written to"):
+        write(packed)
+    assert torch.equal(packed.numbers(), before)
+
+
+def test_a_state_cannot_be_loaded_over_blocks():
+    layer = Linear(512, 6, bias=False)
+    layer.weight = torch.nn.Parameter(weight("Q8_0"), requires_grad=False)
+    with pytest.raises(RuntimeError, match="cannot be written to"):
+        layer.load_state_dict({"weight": torch.zeros(6, 512)})
+
+
+@pytest.mark.parametrize("columns", [16, 48, 64])
+@torch.no_grad()
+def test_rows_are_right_where_they_are_not_whole_blocks(columns):
+    rows = 32 * 64 // columns if columns != 48 else 64
+    packed = Packed(packed_q8_0(drawn(rows * columns)), "Q8_0", (rows, columns))
+    for ids in (torch.tensor([0]), torch.tensor([5, 9]), torch.tensor([[1, 0], [4, 8]])):
+        assert torch.equal(embedding(ids, packed), packed.numbers()[ids])
+
+
+@torch.no_grad()
+def test_a_copy_of_a_layer_has_the_same_blocks():
+    layer = Linear(512, 6, bias=False)
+    layer.weight = torch.nn.Parameter(weight("Q4_K"), requires_grad=False)
+    made, x = copy.deepcopy(layer), drawn(2, 512)
+    assert isinstance(made.weight, Packed) and isinstance(made.weight, torch.nn.Parameter)
+    assert torch.equal(made(x), layer(x))
+
+
+@pytest.mark.parametrize("size", [1.0, 3e5])
+def test_numbers_too_large_for_half_precision_are_refused_there_alone(size):
+    tensors = {"weight": Packed(packed_q8_0(drawn(48 * 64).clamp(-1, 1) * size), "Q8_0", (48, 64)), "bias": drawn(48)}
+    for dtype in (torch.float32, torch.bfloat16):
+        filled(lambda: Linear(64, 48), tensors, "", Place(CPU, dtype))
+    if size == 1.0:
+        filled(lambda: Linear(64, 48), tensors, "", Place(CPU, torch.float16))
+    else:
+        with pytest.raises(Refused, match=r"too large for torch\.float16"):
+            filled(lambda: Linear(64, 48), tensors, "", Place(CPU, torch.float16))

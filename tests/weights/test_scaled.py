@@ -140,3 +140,22 @@ def test_without_a_scale_they_are_numbers_as_they_are(tmp_path, kind, dtype):
     save_file({name: value.float() for name, value in short.items()}, tmp_path / "plain.safetensors")
     made, expected = latent(tmp_path / "short.safetensors", words), latent(tmp_path / "plain.safetensors", words)
     assert (made - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize(
+    "cut", [lambda w: w.T, lambda w: w[:, ::2], lambda w: w[2:5]], ids=["turned", "thinned", "cut"]
+)
+def test_a_torch_file_s_steps_through_its_numbers_are_kept(tmp_path, cut):
+    values, scale = scaled(drawn(6, 16))
+    torch.save({"a.weight": cut(values), "a.scale_weight": scale}, tmp_path / "x.pt")
+    assert torch.equal(open_tensors(tmp_path / "x.pt")["a.weight"], cut(values).float() * scale)
+
+
+def test_a_file_that_is_replaced_while_it_is_open_gives_its_own_weight_with_its_own_scale(tmp_path):
+    old, new = ({"a__weight": torch.full((4, 4), n).to(torch.float8_e4m3fn)} for n in (1.0, 4.0))
+    path = stored(tmp_path / "x.safetensors", **old, a__scale_weight=torch.tensor(1.0))
+    tensors = open_tensors(path)
+    stored(tmp_path / "y.safetensors", **new, a__scale_weight=torch.tensor(100.0)).replace(path)
+    assert torch.equal(tensors["a.weight"], torch.ones(4, 4))
+    path.unlink()
+    assert torch.equal(tensors["a.weight"], torch.ones(4, 4))

@@ -76,7 +76,8 @@ class Stored(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self.header.tensors[name]
-        found = _tensor(entry, self._open[entry.file])
+        scale = _tensor(entry.scale, self._open[entry.scale.file]) if entry.scale else None
+        found = _tensor(entry, self._open[entry.file], scale)
         return found.numbers() if self.unpack and isinstance(found, Packed) else found
 
     def packed(self, name: str) -> Tensor:
@@ -101,18 +102,21 @@ def read_entry(entry: Entry) -> Tensor:
         raise Refused(f"{entry.file} holds a tensor of type {entry.dtype}", "torch has no such type", "model")
     descriptor = _descriptor(entry.file)
     try:
-        found = _tensor(entry, descriptor)
+        found = _tensor(entry, descriptor, read_entry(entry.scale) if entry.scale else None)
         return found.numbers() if isinstance(found, Packed) else found
     finally:
         os.close(descriptor)
 
 
-def _tensor(entry: Entry, descriptor: int) -> Tensor:
+def _tensor(entry: Entry, descriptor: int, scale: Tensor | None = None) -> Tensor:
     data = _bytes(entry, descriptor)
-    if entry.dtype in BLOCKS:
-        return Packed(data, entry.dtype, entry.shape, read_entry(entry.scale).float().view(()) if entry.scale else None)
-    numbers = data.view(DTYPES[entry.dtype])
-    return numbers.view(entry.shape) if entry.strides is None else numbers.as_strided(entry.shape, entry.strides)
+    packed = entry.dtype in BLOCKS
+    numbers = data if packed else data.view(DTYPES[entry.dtype])
+    if entry.strides is not None:  # of packed ones 8-bit floats alone, of which a byte is a number
+        numbers = numbers.as_strided(entry.shape, entry.strides)
+    if not packed:
+        return numbers.view(entry.shape)
+    return Packed(numbers.flatten(), entry.dtype, entry.shape, None if scale is None else scale.float().view(()))
 
 
 def _bytes(entry: Entry, descriptor: int) -> Tensor:

@@ -169,7 +169,8 @@ def _placed(value: Tensor, own: Tensor, place: Place | None, what: str, packed: 
     else:
         numbers = value.numbers() if isinstance(value, Packed) else value
         there = numbers.to(place.device, place.dtype if value.is_floating_point() else value.dtype).contiguous()
-    if not finite(there):
+    dtype = torch.float32 if place is None else place.dtype
+    if not (there.sound(dtype) if isinstance(there, Packed) else finite(there)):
         if place is not None and finite(value):
             remedy = "choose bfloat16 or float32"
             raise Refused(f"{what} holds numbers too large for {place.dtype}", remedy, "dtype")
