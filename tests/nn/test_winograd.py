@@ -63,6 +63,9 @@ def test_layers_go_this_way_where_it_pays_and_are_themselves():
     assert not pays(x[:, :255], weight[:, :255]) and not pays(x.to("meta"), weight)
     with torch.enable_grad():
         assert not pays(x, weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not pays(x, weight) and layer(x).dtype == torch.bfloat16
+    assert torch.allclose(layer(x[0]), layer(x)[0], atol=1e-5)  # a picture by itself is one, too
 
 
 ELSE = {

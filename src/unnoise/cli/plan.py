@@ -109,7 +109,8 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
 
 _UNMEASURED = "by its speed at multiplying; --measure runs the model"
 HEAVY = 2 * 10**11
-"""Operations of a call from which on a model is not measured without being asked: it would take minutes."""
+"""Operations of a call, at the model's own size or a larger one, from which on it is not measured without being asked:
+it would take minutes."""
 
 
 def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", where: "Place", again: bool) -> dict[str, Any]:
@@ -123,7 +124,8 @@ def _times(plan: Plan, model: str, sketch: "Sketch", found: "Cost", where: "Plac
     codec, about, pictures = sketch.model(model).codec, sketch.describe(model), len(plan.seeds)
     cells = (codec.channels, plan.height // codec.scale, plan.width // codec.scale)
     file = find(str(sketch.shelf.models.get(model, model)))
-    if not again and max(found.flops.values()) > HEAVY:
+    larger = about.width * about.height / (plan.width * plan.height)
+    if not again and max(found.flops.values()) * max(larger, 1) > HEAVY:
         work = found.total_flops + pictures * decode_flops(sketch, model, cells)
         seconds = work / speed(device, sketch.dtype)
         return {"seconds": round(seconds, 3), "start_seconds": None, "machine": describe_machine(), "measured": None}
