@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from building import stirred
 from cli.conftest import files
+from families.whole import single, tokenizers
 from unnoise import describe
 from unnoise.catalogue import reading
 from unnoise.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
@@ -155,6 +156,32 @@ def test_what_is_left_out_is_said(unnoise, folder, sd1):
     assert "6 tensors, the average of training" in done.err and "1 tensor, the numbers of the places" in done.err
     assert "1 tensor, as --ignore-keys says" in done.err and done.err.count("\n") == 1
     assert unnoise("convert", "x.safetensors", "y.safetensors", "--ignore-keys", "strange.*", "--quiet").err == ""
+
+
+def test_what_a_layout_has_no_place_for_is_named(unnoise, folder, sd1):
+    kept, lost = "which --to unnoise keeps\n", "note: left out: the default sampler and spacing"
+    unnoise("convert", sd1, "model")
+    path = folder / "model" / "scheduler" / "scheduler_config.json"
+    usual = json.loads(path.read_text())
+    for change in ({"_class_name": "DDIMScheduler"}, {"timestep_spacing": "trailing"}):
+        path.write_text(json.dumps(usual | change))
+        for out in ("a.safetensors", "a.gguf"):
+            said = unnoise("convert", "model", out).err
+            assert "the default sampler and spacing" in said and said.endswith(kept)
+            assert describe("./model").defaults != describe(str(folder / out)).defaults
+        assert unnoise("convert", "model", "own.safetensors", "--to", "unnoise").err == ""
+        assert describe("./model").defaults == describe(str(folder / "own.safetensors")).defaults
+        assert unnoise("convert", "own.safetensors", "b.safetensors").err == f"{lost}, {kept}"
+
+
+def test_t5_s_tokenizer_is_named(unnoise, folder):
+    single("flux dev", folder / "flux.safetensors")
+    words = [word for path in tokenizers(folder / "words") for word in ("--part", f"tokenizer={path}")]
+    said = unnoise("convert", "flux.safetensors", "a.safetensors", *words)
+    assert said.code == 0 and said.err.endswith("; the tokenizer of T5, which --to unnoise keeps\n")
+    assert "tokenizer" not in unnoise("convert", "flux.safetensors", "b.safetensors").err  # none was there
+    unnoise("convert", "flux.safetensors", "own.safetensors", "--to", "unnoise", *words)
+    assert "the tokenizer of T5" in unnoise("convert", "own.safetensors", "c.safetensors").err
 
 
 def test_a_network_alone_stays_bare(unnoise, folder, schnell):

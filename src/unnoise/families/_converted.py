@@ -1,13 +1,14 @@
 """A model from one layout into another: what follows from the names, and what cannot be."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
-from unnoise.families._folder import UNUSED
+from unnoise.families import FAMILIES
+from unnoise.families._folder import UNUSED, read_source
 from unnoise.families._layouts import Layout, layout_of
 from unnoise.families._source import Source
 
@@ -94,14 +95,36 @@ def convert(source: Source, description: Description, path: Path, target: Target
     left += left_out(source, networks)
     if target == "gguf":
         write_quantised(path, networks[0], layout, kind, dtype == "q8_0")
-        return Written(target, names[:1], (*names[1:], *left))
+        return Written(target, names[:1], (*names[1:], *left, *_unstated(source, path, description, layout, ())))
     if target == "unnoise":
         write_own(path, networks, layout, source, description, kind)
     elif target == "original":
         write_single(path, networks, layout, source, description, kind)
+        left += _unstated(source, path, description, layout, names)
     else:
         write_folder(path, networks, layout, source, description, kind)
     return Written(target, names, tuple(left))
+
+
+def _unstated(source: Source, path: Path, said: Description, layout: Layout, parts: Collection[str]) -> list[str]:
+    """What a file of tensors alone, now written, does not say of the model, for people.
+
+    Args:
+        parts: what the file has, by the slots' names; with T5 it lacks its tokenizer.
+    """
+    family, written = FAMILIES[said.family], read_source(path)
+    assert family.course is not None
+    now = family.describe(written).defaults
+    kept = all(said.defaults.get(name) == now.get(name) for name in ("sampler", "spacing"))
+    kept = kept and family.course(source).spacing == family.course(written).spacing
+    lost = [] if kept else ["the default sampler and spacing"]
+    stated = {*source.tokenizers, *(source.own.tokenizers if source.own else ())}
+    if any(
+        name in parts and not pad and (folder in stated or source.given.get("tokenizer"))
+        for folder, (name, pad) in layout.tokenizers.items()
+    ):
+        lost.append("the tokenizer of T5")
+    return [f"{' and '.join(lost)}, which --to unnoise keeps"] if lost else []
 
 
 def _check(source: Source, path: Path, target: Target, dtype: str) -> None:
