@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from families.strangers import tensors, unet_shapes
 from unnoise.networks.taesd import TAESD, TAESDConfig
 from unnoise.weights.parts import export_parts
 from unnoise.weights.store import write_tensors
@@ -65,6 +66,18 @@ def test_a_stranger_s_files(unnoise, folder):
     write_tensors(folder / "t.safetensors", {"a": torch.zeros(2, 3)}, {"by": "someone"})
     found = facts(unnoise, "t.safetensors")
     assert found["kind"] == "tensors" and found["first"] == {"a": [2, 3]} and found["metadata"] == {"by": "someone"}
+
+
+def test_people_are_told_alike_entries_once_and_no_raw_tables(unnoise, folder):
+    told = {f"text_encoder:{i}:rank": "4" for i in range(49)} | {"by": "someone"}
+    write_tensors(folder / "t.safetensors", {"a": torch.zeros(2, 3)}, told)
+    said = unnoise("info", "t.safetensors").out
+    assert said.count("text_encoder") == 1 and "text_encoder:N:rank  4 (49 of them)" in said and "someone" in said
+    assert facts(unnoise, "t.safetensors")["metadata"] == told
+    tensors(folder / "unet.safetensors", unet_shapes(context=768))
+    assert facts(unnoise, "unet.safetensors")["parts"].keys() == {"unet"}
+    said = unnoise("info", "unet.safetensors").out
+    assert "{" not in said and "parts\n  unet\n    parameters" in said
 
 
 def test_pictures_of_other_programs(unnoise, shared):

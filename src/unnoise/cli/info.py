@@ -3,6 +3,7 @@
 Of a picture that another program made, `told` holds its settings in plain fields.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from unnoise.cli._show import say, say_json
 from unnoise.cli._weights import shown_json, weights
 from unnoise.core.error import Refused
 from unnoise.weights.shelves import is_model_folder, is_spelt_path
+
+FEW = 4
+"""Entries that are told one by one, though their names differ in a number alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +114,31 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _lines(known: Mapping[str, Any], indent: str = "") -> list[str]:
     """Names and values, one a line; tables go a step in."""
-    shown = {k: v for k, v in known.items() if v not in (None, "", [], (), {})}
+    shown = _folded({k: v for k, v in known.items() if v not in (None, "", [], (), {})})
     width, lines = max(map(len, shown), default=0), list[str]()
     for name, value in shown.items():
         if name == "seed":  # to be copied, so without commas
             value = str(value)
-        if isinstance(value, Mapping) and len(value) > 1:
+        if isinstance(value, Mapping) and (len(value) > 1 or any(isinstance(v, Mapping) for v in value.values())):
             lines += [f"{indent}{name}", *_lines(value, indent + "  ")]
         else:
             lines.append(f"{indent}{name.ljust(width)}  {_shown(value, indent + ' ' * (width + 2))}")
     return lines
+
+
+def _folded(known: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with one entry for many whose names differ in a number alone: how many, and what they say."""
+    alike = dict[str, list[str]]()
+    for name in known:
+        alike.setdefault(name if name.isdigit() else re.sub(r"\d+", "N", name), []).append(name)
+    found = dict[str, Any]()
+    for pattern, names in alike.items():
+        said = {str(known[name]) for name in names}
+        if len(names) <= FEW or len(said) > FEW:
+            found |= {name: known[name] for name in names}
+        else:
+            found[pattern] = f"{', '.join(sorted(said))} ({len(names)} of them)"
+    return found
 
 
 def _shown(value: Any, indent: str) -> str:
