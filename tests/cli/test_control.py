@@ -9,8 +9,9 @@ import torch
 from adapters.steering import NET, net, picture, sd1, tensors
 from unnoise import Generate, library
 from unnoise.adapters.shelf import Adapters
-from unnoise.cli._cost import Sketch, cost
+from unnoise.cli._cost import cost
 from unnoise.cli._memory import memory
+from unnoise.cli._sketch import Sketch
 from unnoise.core.error import Refused
 from unnoise.media.embed import read_record
 from unnoise.media.image import pixels_sha256, read, save

@@ -7,7 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from unnoise.catalogue import library
-from unnoise.cli._cost import META, Call, Sketch, cost
+from unnoise.cli._cost import cost
+from unnoise.cli._sketch import META, Call, Sketch
 from unnoise.core.error import Refused
 from unnoise.core.model import Wish
 from unnoise.core.sampler import alone, upward

@@ -8,8 +8,9 @@ pytest.importorskip("torchao")
 from families.whole import FAMILIES, single, tokenizers
 from unnoise import Generate, Result, library, load
 from unnoise.catalogue import place, reading, recognise
-from unnoise.cli._cost import Sketch, cost
+from unnoise.cli._cost import cost
 from unnoise.cli._memory import memory
+from unnoise.cli._sketch import Sketch
 from unnoise.core.error import Refused
 from unnoise.families._converted import convert
 from unnoise.families._folder import read_source

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from unnoise import Generate, Refused, library
-from unnoise.cli._cost import Sketch, cost
+from unnoise.cli._cost import cost
+from unnoise.cli._sketch import Sketch
 from unnoise.core.level import shared
 from unnoise.core.state import State
 from unnoise.tasks._sound import finite

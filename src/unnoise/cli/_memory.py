@@ -16,7 +16,8 @@ from torch import nn
 
 from unnoise.adapters.control import parsed_control
 from unnoise.catalogue import find, recognise
-from unnoise.cli._cost import Cost, Sketch
+from unnoise.cli._cost import Cost
+from unnoise.cli._sketch import Sketch
 from unnoise.core.footprint import imagined, peak, weightless
 from unnoise.core.model import Wish
 from unnoise.families._folder import read_source

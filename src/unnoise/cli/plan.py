@@ -16,7 +16,8 @@ from unnoise.tasks import TASKS
 from unnoise.tasks._plan import Plan
 
 if TYPE_CHECKING:
-    from unnoise.cli._cost import Cost, Sketch
+    from unnoise.cli._cost import Cost
+    from unnoise.cli._sketch import Sketch
     from unnoise.weights.place import Place
 
 Asked: Any = make_dataclass(
@@ -75,8 +76,9 @@ def look(plan: Plan, model: str, shelf: Shelf, machine: Machine, again: bool = F
     Raises:
         Refused: it could not run.
     """
-    from unnoise.cli._cost import Sketch, cost, network_dtype
+    from unnoise.cli._cost import cost, network_dtype
     from unnoise.cli._memory import memory
+    from unnoise.cli._sketch import Sketch
 
     where, dtype = place(machine.device, machine.dtype, machine.memory), network_dtype(machine.dtype)
     device = where.device.type
