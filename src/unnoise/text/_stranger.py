@@ -151,7 +151,8 @@ def _model(said: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"its model is {str(said.get('type', kind))[:40]}, and BPE and Unigram are known")
     check_tokens(vocabulary if kind == "BPE" else (piece for piece, _ in vocabulary))
     unknown: Any = said.get("unk_token" if kind == "BPE" else "unk_id")
-    there = unknown is None or unknown in vocabulary if kind == "BPE" else 0 <= unknown < len(vocabulary)
+    whole = isinstance(unknown, int) and 0 <= unknown < len(vocabulary)
+    there = unknown is None or unknown in vocabulary if kind == "BPE" else whole
     if not there:
         raise ValueError("the token for what it does not know is not there")
     if said.get("continuing_subword_prefix") or said.get("dropout") or len(said.get("end_of_word_suffix") or "") > 16:
