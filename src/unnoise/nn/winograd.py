@@ -3,7 +3,7 @@ Networks", F(2 x 2, 3 x 3)).
 
 A tile of 4 x 4 cells and the weights are carried to a basis where the convolution is one product a component, and back
 to the 2 x 2 cells that the tile gives: 16 multiplications for 36. In float32 it is nearer to the exact sum than the
-direct way, and takes two thirds of its time in the shapes of Stable Diffusion's networks (benchmarks/convolution.py).
+direct way, and takes half to three quarters of its time in Stable Diffusion's networks (benchmarks/convolution.py).
 """
 
 from collections.abc import Iterator
