@@ -1,8 +1,5 @@
 """Which weights are int8, that they become so one by one, and what is said where they cannot."""
 
-import weakref
-from collections.abc import Mapping
-
 import pytest
 import torch
 from torch import nn
@@ -14,6 +11,7 @@ from unnoise.core.error import Refused
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.weights import int8, place
 from unnoise.weights.place import Place, filled
+from weights.watched import Watched
 
 CPU = torch.device("cpu")
 WHOLE = Place(CPU, torch.float32, int8=True)
@@ -64,29 +62,6 @@ def test_what_they_take_is_foretold():
     assert int8.size((12, 7)) == made.qdata.nbytes + made.scale.nbytes
     like = int8.like(torch.empty(12, 7), torch.float32)
     assert int8.size((12, 7)) == like.qdata.nbytes + like.scale.nbytes
-
-
-class Watched(Mapping):
-    """Tensors made when they are asked for, and how many float ones were alive at once."""
-
-    def __init__(self, shapes) -> None:
-        self.shapes, self.alive, self.most = shapes, 0, 0
-
-    def __getitem__(self, name):
-        made = torch.randn(self.shapes[name])
-        self.alive += 1
-        self.most = max(self.most, self.alive)
-        weakref.finalize(made, self._gone)
-        return made
-
-    def _gone(self):
-        self.alive -= 1
-
-    def __iter__(self):
-        return iter(self.shapes)
-
-    def __len__(self):
-        return len(self.shapes)
 
 
 def test_one_float_weight_at_a_time_is_in_memory():

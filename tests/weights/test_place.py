@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import weakref
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from unnoise.nn import native
 from unnoise.weights.keymap import KeyMap, Rule
 from unnoise.weights.open import open_tensors
 from unnoise.weights.place import Place, filled, finite
+from weights.watched import Watched
 
 CPU = Place(torch.device("cpu"), torch.float32)
 
@@ -93,30 +92,6 @@ def test_one_bad_number_anywhere_is_found(length, data, dtype):
     values[data.draw(st.integers(0, length - 1))] = data.draw(st.sampled_from([torch.nan, torch.inf, -torch.inf]))
     assert not finite(values)
     assert not finite(values.to(torch.float8_e5m2))
-
-
-class Watched(Mapping):
-    """Tensors made when asked for, and which of them are alive while another is."""
-
-    def __init__(self, shapes):
-        self.shapes, self.alive, self.most, self.asked = shapes, 0, 0, []
-
-    def __getitem__(self, name):
-        made = torch.zeros(self.shapes[name])
-        self.asked.append(name)
-        self.alive += 1
-        self.most = max(self.most, self.alive)
-        weakref.finalize(made, self._gone)
-        return made
-
-    def _gone(self):
-        self.alive -= 1
-
-    def __iter__(self):
-        return iter(self.shapes)
-
-    def __len__(self):
-        return len(self.shapes)
 
 
 def test_one_tensor_at_a_time_is_in_memory():
