@@ -78,6 +78,16 @@ def test_captions_and_flips_vary_by_draw_and_are_told_apart() -> None:
     assert not unflipped.flipped.any()
 
 
+def test_a_part_of_a_batch_keeps_what_belongs_together() -> None:
+    (batch,) = islice(batches(_pictures(9), Order(size=6, seed=1), flip=0.5), 1)
+    some = batch.only(torch.tensor([4, 0, 4]))
+    for new, old in enumerate((4, 0, 4)):
+        assert torch.equal(some.images[new], batch.images[old])
+        assert some.captions[new] == batch.captions[old]
+        assert some.indices[new] == batch.indices[old]
+        assert some.flipped[new] == batch.flipped[old]
+
+
 def test_captions_belong_to_their_pictures_and_flips_mirror() -> None:
     for batch in islice(batches(_pictures(9), Order(size=6, seed=3), captions=any_of, flip=0.5), 10):
         for k, index in enumerate(batch.indices):

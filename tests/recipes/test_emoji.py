@@ -1,5 +1,8 @@
 """The latent recipe: scenes encoded once, a model over a codec's latents that trains, draws and goes on."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -86,6 +89,51 @@ def test_it_goes_on_from_its_own_model_alone(small, tmp_path, tiny_model):
         small(start=str(tiny_model), codec=None).run()
     with pytest.raises(Refused, match="has its own codec"):
         small(start=file).run()
+
+
+def test_a_trunk_gives_its_blocks_and_words_and_no_more(small, tiny_model, tmp_path):
+    old = load(str(tiny_model), "cpu", "float32")
+    kept, size = old.denoiser.network.state_dict(), old.denoiser.network.config.width
+    model = small(trunk=str(tiny_model), width=128, depth=3).run().subject.model
+    made = model.denoiser.network
+    assert (made.config.width, made.config.channels, made.config.patch) == (size, 4, 2)
+    same = {key for key, value in made.state_dict().items() if value.shape == kept[key].shape}
+    assert {"patches.weight", "head.out.weight"} == {key for key in kept if key not in same and "weight" in key}
+    assert all(torch.equal(made.state_dict()[key], kept[key]) for key in same)
+    words = old.conditioner.state_dict()
+    assert all(torch.equal(value, words[key]) for key, value in model.conditioner.state_dict().items())
+    assert model.conditioner.vocabulary == old.conditioner.vocabulary
+    (again,) = (small(trunk=str(tiny_model)).run().subject.model.denoiser.network,)
+    assert torch.equal(again.patches.weight, made.patches.weight)  # what is new is a function of the seed
+    list(fit(small(trunk=str(tiny_model)).run(), tmp_path / "run"))
+    file = str(tmp_path / "run" / "model.safetensors")
+    with pytest.raises(Refused, match="has its own trunk"):
+        small(start=file, codec=None, trunk=file).run()
+
+
+def test_what_has_no_such_trunk_is_refused(small, codec, tiny_model, monkeypatch):
+    with pytest.raises(Refused, match="no whole model"):
+        small(trunk=str(codec)).run()
+    model = load(str(tiny_model), "cpu", "float32")
+    other = replace(model, denoiser=replace_network(model.denoiser))
+    monkeypatch.setattr("unnoise.catalogue.load", lambda *_: other)
+    with pytest.raises(Refused, match="no transformer that can be taken over") as refused:
+        small(trunk="other").run()
+    assert refused.value.field == "trunk"
+
+
+def replace_network(denoiser):
+    """The same denoiser around a network of another kind."""
+    made = copy.copy(denoiser)
+    made._modules = {**denoiser._modules, "network": torch.nn.Identity()}
+    return made
+
+
+def test_a_batch_in_pieces_trains_as_well(small):
+    reports = list(Trainer(small(pieces=2).run()).steps())
+    assert len(reports) == 3 and all(torch.isfinite(r.losses[0].value) for r in reports)
+    with pytest.raises(Refused, match="a divisor of the batch"):
+        Trainer(small(pieces=3).run())
 
 
 def test_what_is_no_codec_is_refused(small, tiny_model):

@@ -1,11 +1,13 @@
 """Muon's steps have to be torch's own, and its directions near orthogonal, whatever type the machine computes in."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from unnoise.nn.native import native
-from unnoise.train.muon import Muon, orthogonal
+from unnoise.train.muon import Muon, _directly, _through_gram, orthogonal  # pyright: ignore[reportPrivateUsage]
 
 SHAPES = ((8, 24), (24, 8), (8, 24), (16, 16))
 
@@ -40,6 +42,19 @@ def test_directions_have_singular_values_near_one(shape: tuple[int, int, int]) -
     sizes = torch.linalg.svdvals(orthogonal(torch.randn(shape) * 1e-3).float())
     assert sizes.min() > 0.3
     assert sizes.max() < 1.4
+
+
+@pytest.mark.parametrize("rank", [1, 5, 20])
+@pytest.mark.parametrize("spread", [1.0, 1e-3])
+def test_the_way_through_the_gram_matrix_is_the_same(rank: int, spread: float) -> None:
+    """Also where singular values are missing or lie far apart, as those of gradients do."""
+    random = torch.Generator().manual_seed(0)
+    left = torch.linalg.qr(torch.randn(2, 20, rank, generator=random))[0]
+    right = torch.linalg.qr(torch.randn(2, 90, rank, generator=random))[0]
+    x = (left * torch.logspace(0, math.log10(spread), rank)) @ right.mT
+    x /= torch.linalg.matrix_norm(x, keepdim=True)
+    torch.testing.assert_close(_through_gram(x), _directly(x), rtol=0, atol=2e-3)
+    torch.testing.assert_close(_directly(x), _directly(x.double()).float(), rtol=0, atol=2e-3)
 
 
 def test_matrices_that_are_stepped_together_do_not_meet() -> None:

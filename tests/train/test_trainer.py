@@ -1,6 +1,8 @@
 """A run's state is whole: what it gives, another run takes, and goes on bit for bit."""
 
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,9 @@ from torch import Tensor, nn
 
 from train import tiny
 from unnoise.core.error import Refused
+from unnoise.core.model import Wish
+from unnoise.data.batches import batches
+from unnoise.text._vocabulary import PAD
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.trainer import Trainer
 
@@ -24,16 +29,16 @@ def saved(trainer: Trainer) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in trainer.tensors().items()}
 
 
-@pytest.mark.parametrize("muon", [0.0, 1e-3])
+@pytest.mark.parametrize(("muon", "pieces"), [(0.0, 1), (1e-3, 1), (1e-3, 2)])
 @pytest.mark.parametrize("first", [1, 3, 5])
-def test_resume_equals_a_straight_run_bit_for_bit(muon: float, first: int) -> None:
-    settings = Optimizing(rate=1e-3, muon=muon, warmup=2)
-    straight = Trainer(tiny.run(optimizing=settings))
+def test_resume_equals_a_straight_run_bit_for_bit(muon: float, pieces: int, first: int) -> None:
+    settings: dict[str, Any] = {"optimizing": Optimizing(rate=1e-3, muon=muon, warmup=2), "pieces": pieces}
+    straight = Trainer(tiny.run(**settings))
     losses = trained(straight, 6)
-    begun = Trainer(tiny.run(optimizing=settings))
+    begun = Trainer(tiny.run(**settings))
     before = trained(begun, first)
     torch.manual_seed(99)  # the global generator's state is no part of a run
-    gone_on = Trainer(tiny.run(optimizing=settings))
+    gone_on = Trainer(tiny.run(**settings))
     gone_on.restore(saved(begun), begun.step)
     after = trained(gone_on, 6 - first)
     assert [float(v) for v in before + after] == [float(v) for v in losses]
@@ -41,6 +46,36 @@ def test_resume_equals_a_straight_run_bit_for_bit(muon: float, first: int) -> No
     assert wanted.keys() == found.keys()
     assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
     assert any(name.startswith("optimizer.model.1.") for name in wanted) == bool(muon)
+
+
+def test_pieces_are_the_batch_by_the_length_of_captions() -> None:
+    trainer = Trainer(tiny.run(batch=6, pieces=3, drop=0.0, captions=lambda captions, _, draw: draw.choice(captions)))
+    with closing(batches(trainer.run.pictures, trainer.order, captions=trainer.run.captions)) as found:
+        batch = next(found)
+    pieces = trainer.pieces(batch, 0)
+    assert [len(piece.data) for piece in pieces] == [2, 2, 2]
+    ranked = sorted(range(6), key=lambda k: len(batch.captions[k]))
+    images = batch.images[ranked].float() / 127.5 - 1
+    assert torch.equal(torch.cat([piece.data for piece in pieces]), images)
+    said = [trainer.run.subject.model.conditioner.prepare([Wish(batch.captions[k])]).ids[0].tolist() for k in ranked]
+    read = [row for piece in pieces for row in piece.tokens.ids.tolist()]
+    assert [[i for i in row if i != PAD] for row in read] == [[i for i in row if i != PAD] for row in said]
+
+
+def test_pieces_drop_captions_each_by_its_own_draw() -> None:
+    trainer = Trainer(tiny.run(batch=40, pieces=2, drop=0.5, pictures=tiny.pictures(40)))
+    with closing(batches(trainer.run.pictures, trainer.order)) as found:
+        pieces = trainer.pieces(next(found), 0)
+    dropped = [[int(mask.sum()) == 2 for mask in piece.tokens.mask] for piece in pieces]
+    assert 8 < sum(map(sum, dropped)) < 32
+    assert dropped[0] != dropped[1]
+
+
+def test_pieces_that_do_not_divide_the_batch_are_refused() -> None:
+    for pieces in (0, 3, 8):
+        with pytest.raises(Refused, match="divisor") as refused:
+            Trainer(tiny.run(batch=4, pieces=pieces))
+        assert refused.value.field == "pieces"
 
 
 def test_dropout_flips_captions_and_drops_take_part() -> None:

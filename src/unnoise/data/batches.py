@@ -36,6 +36,16 @@ class Batch:
     indices: list[int]
     flipped: Tensor
 
+    def only(self, places: Tensor) -> "Batch":
+        """The pictures at these places, in their order."""
+        numbers: list[int] = places.tolist()
+        return Batch(
+            self.images[places.to(self.images.device)],
+            [self.captions[k] for k in numbers],
+            [self.indices[k] for k in numbers],
+            self.flipped[places],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:

@@ -16,7 +16,7 @@ from unnoise.core.description import Description
 from unnoise.core.error import Refused
 from unnoise.core.home import home
 from unnoise.core.model import Codec, Model
-from unnoise.core.prediction import Flow
+from unnoise.core.prediction import Data
 from unnoise.core.schedule import Rectified
 from unnoise.data.captions import any_of
 from unnoise.data.latents import Latents, latents, name_of
@@ -29,7 +29,7 @@ from unnoise.networks import CODECS
 from unnoise.networks.autoencoder import Autoencoder
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.recipes._heldout import held_out
-from unnoise.recipes._started import started
+from unnoise.recipes._started import regrown, started
 from unnoise.recipes.emoji import Emoji
 from unnoise.spacings.uniform import Uniform
 from unnoise.text._vocabulary import learn
@@ -39,6 +39,7 @@ from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Run
 from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
+from unnoise.train.weighting import Velocity
 from unnoise.weights.parts import read_part
 
 CODEC = "emoji_codec"
@@ -63,20 +64,22 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         mix=_mix(recipe),
         workers=spare(),
     )
-    if recipe.start and recipe.codec:
-        raise Refused("a model that is gone on from has its own codec", "leave out --codec", "codec")
+    if recipe.start and (recipe.codec or recipe.trunk):
+        other = "codec" if recipe.codec else "trunk"
+        raise Refused(f"a model that is gone on from has its own {other}", f"leave out --{other}", other)
     model = (
         started(recipe.start, recipe.size, device, Autoencoder)
         if recipe.start
         else build(recipe, scenes, _codec(recipe.codec or CODEC, recipe.size, device), where)
     )
-    objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, autocast=torch.bfloat16)
+    objective = Denoising(model.denoiser, model.conditioner, model.schedule, TIMES, Velocity(), torch.bfloat16)
     return Run(
         subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
         pictures=encoded(recipe, scenes, model.codec, where),
         heldout=heldout(recipe, data),
         steps=recipe.steps,
         batch=recipe.batch,
+        pieces=recipe.pieces,
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
         matrices=lambda name: "blocks." in name,
@@ -108,11 +111,14 @@ def heldout(recipe: Emoji, data: Path) -> Pictures | None:
 def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> Model:
     """An untrained model of these scenes, its weights a function of the recipe's seed."""
     torch.manual_seed(recipe.seed)
-    vocabulary = learn(_said(scenes), WORDS)
-    text = TransformerConfig(vocabulary=WORDS, depth=3)
-    sizes = DiTConfig(
-        channels=codec.channels, patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64
-    )
+    if recipe.trunk:
+        network, conditioner = regrown(recipe.trunk, codec.channels, PATCH)
+    else:
+        sizes = DiTConfig(
+            channels=codec.channels, patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64
+        )
+        network, vocabulary = DiT(sizes), learn(_said(scenes), WORDS)
+        conditioner = TransformerConditioner(TransformerConfig(vocabulary=WORDS, depth=3), vocabulary, DiT.Condition)
     multiple = PATCH * codec.scale
     description = Description(
         name="emoji",
@@ -125,11 +131,11 @@ def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> 
         defaults={"steps": 20, "guidance": 4.0, "sampler": "dpmpp_2m"},
     )
     return Model(
-        Denoiser(DiT(sizes), Flow(), Scaled()).to(device),
+        Denoiser(network, Data(), Scaled()).to(device),
         Rectified(),
         Uniform(),
         codec,
-        TransformerConditioner(text, vocabulary, DiT.Condition).to(device),
+        conditioner.to(device),
         description,
     )
 

@@ -1,4 +1,6 @@
-"""A model that a recipe goes on from."""
+"""A model that a recipe goes on from, or whose trunk it takes."""
+
+from dataclasses import replace
 
 from unnoise import catalogue
 from unnoise.core.error import Refused
@@ -24,3 +26,22 @@ def started(name: str, size: int, device: str, codec: type) -> Model:
             "start",
         )
     return model
+
+
+def regrown(name: str, channels: int, patch: int) -> tuple[DiT, TransformerConditioner]:
+    """A model's transformer for other samples, and its words: what goes in and what comes out is new, all else its.
+
+    What blocks know is of tokens, where they lie and what words mean there, whatever a token is made of.
+
+    Raises:
+        Refused: the model is no transformer that reads prompts by one.
+    """
+    model = catalogue.load(name, "cpu", "float32")
+    old, words = model.denoiser.network, model.conditioner
+    if not isinstance(old, DiT) or not isinstance(words, TransformerConditioner):
+        raise Refused(f"the model '{name}' has no transformer that can be taken over", "leave out --trunk", "trunk")
+    made = DiT(replace(old.config, channels=channels, patch=patch))
+    mine = made.state_dict()
+    kept = {key: value for key, value in old.state_dict().items() if mine[key].shape == value.shape}
+    made.load_state_dict(mine | kept)
+    return made, words

@@ -24,6 +24,8 @@ class Emoji:
         codec: The model or codec whose latents it learns, by name or file; the shipped emoji_codec by default.
         latents: A folder to keep encoded scenes in; under UNNOISE_HOME by default.
         start: A model to go on from, by name or file, with its codec and sizes, instead of random weights.
+        trunk: A model whose transformer and words it starts from, by name or file, whatever its pictures are made of;
+            width and depth are then that model's.
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
         scenes: How many scenes are drawn and encoded, in 4 KiB each.
@@ -33,6 +35,8 @@ class Emoji:
         depth: Its blocks.
         steps: How long to train.
         batch: Scenes a step.
+        pieces: How many parts of a batch go through one after the other, by the length of their captions; on a CPU
+            parts of 16 are quicker than the whole.
         rate: AdamW's learning rate.
         muon: Muon's learning rate; 0 trains all with AdamW.
         seed: The one source of randomness.
@@ -44,6 +48,7 @@ class Emoji:
     codec: str | None = None
     latents: Path | None = None
     start: str | None = None
+    trunk: str | None = None
     styles: tuple[str, ...] = ("fluent-3d", "fluent-flat", "noto", "twemoji")
     leave: tuple[str, ...] = ("Flags", "Symbols")
     scenes: int = 60_000
@@ -53,6 +58,7 @@ class Emoji:
     depth: int = 8
     steps: int = 20_000
     batch: int = 32
+    pieces: int = 1
     rate: float = 1e-3
     muon: float = 1e-3
     seed: int = 0

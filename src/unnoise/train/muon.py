@@ -54,11 +54,31 @@ def orthogonal(matrices: Tensor) -> Tensor:
     x = matrices.to(native(matrices.device.type, torch.bfloat16))
     x = x.mT if tall else x
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-7)
+    x = _through_gram(x) if x.dtype == torch.float32 and x.shape[2] >= 2 * x.shape[1] else _directly(x)
+    return x.mT if tall else x
+
+
+def _directly(x: Tensor) -> Tensor:
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    return x
+
+
+def _through_gram(x: Tensor) -> Tensor:
+    """The same iteration on A = X Xᵀ alone, for wide X (N, A, B): every round is X <- P X with P a polynomial of A,
+    so that A <- P A P, and X is multiplied once by all of them. It squares rounding errors: float32 alone bears it.
+    """
+    a, b, c = QUINTIC
+    gram, product = x @ x.mT, None
+    for k in range(ROUNDS):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        product = factor if product is None else factor @ product
+        gram = gram if k == ROUNDS - 1 else factor @ gram @ factor
+    assert product is not None
+    return product @ x
 
 
 def _alike(matrices: Iterable[Tensor]) -> Iterable[list[Tensor]]:

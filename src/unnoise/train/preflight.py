@@ -4,7 +4,7 @@ A copy of the run takes a few steps on one small batch, by the very loop that tr
 random numbers stay untouched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -64,13 +64,15 @@ def _trial(run: Run) -> Run:
     few = min(run.batch, FEW)
     subject = run.subject.copied()
     others = {role: replace(one, warmup=STEPS // 2, cooldown=0.0) for role, one in run.others.items()}
-    return replace(run, subject=subject, steps=STEPS, batch=few, optimizing=settings, others=others, compiled=False)
+    return replace(
+        run, subject=subject, steps=STEPS, batch=few, pieces=1, optimizing=settings, others=others, compiled=False
+    )
 
 
 def _losses(trial: Trainer, batch: Batch) -> tuple[float, ...]:
     """The loss of each trial step, on the batch's first few pictures at fixed times and noise."""
     few = trial.run.batch
-    part = Batch(batch.images[:few], batch.captions[:few], batch.indices[:few], batch.flipped[:few])
+    part = batch.only(torch.arange(few))
     before = [{name: value.clone() for name, value in average.values.items()} for average in trial.averages]
     unreached = _watch(trial)
     losses = tuple(float(report.losses[0].value) for report in trial.steps(_same(trial, part)))
@@ -92,11 +94,11 @@ def _losses(trial: Trainer, batch: Batch) -> tuple[float, ...]:
     return losses
 
 
-def _same(trial: Trainer, batch: Batch) -> Iterator[Example]:
+def _same(trial: Trainer, batch: Batch) -> Iterator[Sequence[Example]]:
     """One example over and over, its random numbers afresh each time."""
     example = trial.example(batch, 0)
     for _ in repeat(None):
-        yield replace(example, random=generator(trial.run.seed, 0, trial.device))
+        yield [replace(example, random=generator(trial.run.seed, 0, trial.device))]
 
 
 def _watch(trial: Trainer) -> set[str]:

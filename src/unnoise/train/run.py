@@ -29,6 +29,8 @@ class Run:
         subject: what is trained, and what is minimised.
         pictures, heldout: what it learns from, and what only the held-out loss sees.
         steps, batch, seed: how long, how many pictures a step, and the one source of randomness.
+        pieces: how many parts of a batch go through the networks one after the other, a divisor of it; parts that fit
+            a processor's cache and captions of one length are quicker there, and gradients are the whole batch's.
         optimizing, others: the optimizer, and those of roles that have another.
         matrices: which parameters of two axes Muon takes, by name.
         captions, flip: which caption a picture gets, and how often it is mirrored.
@@ -44,6 +46,7 @@ class Run:
     steps: int
     batch: int
     seed: int = 0
+    pieces: int = 1
     optimizing: Optimizing = field(default_factory=Optimizing)
     others: Mapping[str, Optimizing] = field(default_factory=dict[str, Optimizing])
     matrices: Callable[[str], bool] = lambda name: "blocks." in name

@@ -1,6 +1,7 @@
 """One run in progress: its weights, optimizers, averages and step, and the examples each step takes."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,9 +20,15 @@ from unnoise.train.subject import Subject, on_device
 
 
 class Trainer:
-    """The state of a run. `steps()` trains; everything it needs to go on is in `tensors()` and `step`."""
+    """The state of a run. `steps()` trains; everything it needs to go on is in `tensors()` and `step`.
+
+    Raises:
+        Refused: the run's pieces do not divide its batch.
+    """
 
     def __init__(self, run: Run) -> None:
+        if run.pieces < 1 or run.batch % run.pieces:
+            raise Refused(f"a batch of {run.batch} in {run.pieces} pieces", "take a divisor of the batch", "pieces")
         self.run, self.step = run, 0
         self.modules = nn.ModuleDict(dict(run.subject.parts()))
         self.modules.requires_grad_(False).eval()  # what has no role stays as it is
@@ -40,7 +47,7 @@ class Trainer:
         for network in run.subject.networks() if run.compiled else ():
             network.forward = torch.compile(network.forward)
 
-    def steps(self, examples: Iterable[Example] | None = None) -> Generator[Report, None, None]:
+    def steps(self, examples: Iterable[Sequence[Example]] | None = None) -> Generator[Report, None, None]:
         """Train from where it is to the run's last step, a report after each.
 
         Args:
@@ -55,11 +62,24 @@ class Trainer:
                 average.update(self.weights)
             yield report
 
-    def examples(self) -> Iterator[Example]:
+    def examples(self) -> Iterator[Sequence[Example]]:
         """What each step trains on, from the next step on: a function of (seed, step)."""
         run = self.run
         for step, batch in enumerate(batches(run.pictures, self.order, self.step, run.captions, run.flip), self.step):
-            yield self.example(batch, step)
+            yield self.pieces(batch, step)
+
+    def pieces(self, batch: Batch, step: int) -> Sequence[Example]:
+        """A batch in the run's number of pieces, by the length of their captions: so little of them is padding."""
+        pieces = self.run.pieces
+        if pieces == 1:
+            return [self.example(batch, step)]
+        ranked = torch.tensor([len(caption) for caption in batch.captions]).argsort(stable=True)
+        random = generator(self.run.seed, step, self.device)
+        orders = (replace(self.order, rank=rank, world=pieces) for rank in range(pieces))
+        return [
+            self.run.subject.example(batch.only(some), order, step, random)
+            for some, order in zip(ranked.chunk(pieces), orders, strict=True)
+        ]
 
     def example(self, batch: Batch, step: int) -> Example:
         """A batch as the objective takes it."""

@@ -171,7 +171,7 @@ def test_a_network_learns_a_distribution(name: str) -> None:
     denoiser = Denoiser(Small(), way.prediction, way.clock)
     objective = Denoising(denoiser, Nothing(), way.schedule, way.times, way.weighting)
     steps, settings = 600, Optimizing(rate=1e-2, warmup=50, cooldown=0.8, decay=0.0)
-    examples = (Example(points(256, random := generator(0, k, torch.device("cpu"))), None, random) for k in count(0))
+    examples = ([Example(points(256, random := generator(0, k, torch.device("cpu"))), None, random)] for k in count(0))
     optimizers = {"model": Together([denoiser], settings, lambda _: True)}
     losses: list[float] = []
     for report in train(objective, optimizers, examples, lambda step: settings.factor(step, steps)):
