@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from building import drawn
 from unnoise.nn import winograd as way
 from unnoise.nn.native import Conv2d
-from unnoise.nn.winograd import BACK, CELLS, CHANNELS, TILE, WEIGHT, pays, winograd
+from unnoise.nn.winograd import CELLS, CHANNELS, LARGE, MANY_CHANNELS, SMALL, TILES, quickest, winograd
 
 sizes = st.integers(1, 11)
 
@@ -24,48 +24,61 @@ def error(found, x, weight, bias):
     biased=st.booleans(),
     last=st.booleans(),
     budget=st.sampled_from((1, 2000, way.BUDGET)),
+    basis=st.sampled_from((SMALL, LARGE)),
 )
-def test_it_is_the_convolution_at_any_size_and_layout(sizes, biased, last, budget):
+def test_it_is_the_convolution_at_any_size_and_layout(sizes, biased, last, budget, basis):
     count, channels, kept, height, width = sizes
     x, weight = drawn(count, channels, height, width), drawn(kept, channels, 3, 3)
     bias = drawn(kept) if biased else None
     layout = torch.channels_last if last else torch.contiguous_format
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(way, "BUDGET", budget)
-        found = winograd(x.contiguous(memory_format=layout), weight, bias)
-    assert found.shape == (count, kept, height, width) and error(found, x, weight, bias) < 3e-6
+        found = winograd(x.contiguous(memory_format=layout), weight, bias, basis)
+    assert found.shape == (count, kept, height, width) and error(found, x, weight, bias) < 1e-5
 
 
+@pytest.mark.parametrize(("basis", "times"), [(SMALL, 1), (LARGE, 2)])
 @pytest.mark.parametrize(("channels", "kept", "side"), [(320, 320, 24), (1280, 256, 16), (64, 512, 33)])
-def test_it_is_as_near_to_the_exact_sum_as_the_direct_way(channels, kept, side):
+def test_it_is_about_as_near_to_the_exact_sum_as_the_direct_way(channels, kept, side, basis, times):
     x, weight, bias = drawn(2, channels, side, side), drawn(kept, channels, 3, 3), drawn(kept)
     direct = torch.nn.functional.conv2d(x, weight, bias, padding=1)
-    assert error(winograd(x, weight, bias), x, weight, bias) < max(2 * error(direct, x, weight, bias), 1e-6)
+    assert error(winograd(x, weight, bias, basis), x, weight, bias) < times * max(error(direct, x, weight, bias), 1e-6)
 
 
-def test_the_matrices_are_a_bilinear_algorithm_for_the_convolution():
+@pytest.mark.parametrize("basis", [SMALL, LARGE])
+def test_the_matrices_are_a_bilinear_algorithm_for_the_convolution(basis):
     """Every product of a cell and a weight counts in exactly the sums that the convolution has it in."""
-    tile, weight, back = (torch.tensor(m) for m in (TILE, WEIGHT, BACK))
-    found = torch.einsum("op,pc,pw->ocw", back, tile, weight)
-    assert torch.equal(
-        found, torch.tensor([[[float(c == o + w) for w in range(3)] for c in range(4)] for o in range(2)])
-    )
+    found = torch.einsum("op,pc,pw->ocw", basis.back, basis.tile, basis.weight)
+    m = basis.cells
+    one = torch.tensor([[[float(c == o + w) for w in range(3)] for c in range(m + 2)] for o in range(m)]).double()
+    both = torch.einsum("ocw,pdv->opcdwv", one, one).reshape(m * m, (m + 2) ** 2, 9)
+    torch.testing.assert_close(found, both, rtol=0, atol=1e-14)
 
 
 @torch.no_grad()
 def test_layers_go_this_way_where_it_pays_and_are_themselves():
-    side = int(CELLS**0.5) + 1
+    side = 4 * int(TILES**0.5)
     layer, x = Conv2d(CHANNELS, CHANNELS, 3, padding=1), drawn(1, CHANNELS, side, side)
     weight, bias = layer.weight, layer.bias
-    assert pays(x, weight) and torch.equal(layer(x), winograd(x, weight, bias))
-    assert error(layer(x), x, weight, bias) < 3e-6
-    assert not pays(x[..., :2, :], weight) and not pays(x.double(), weight) and not pays(x.bfloat16(), weight)
-    assert not pays(x[:, :255], weight[:, :255]) and not pays(x.to("meta"), weight)
+    assert quickest(x, weight) is LARGE and torch.equal(layer(x), winograd(x, weight, bias, LARGE))
+    assert error(layer(x), x, weight, bias) < 1e-5
+    for other in (x[..., :2, :], x.double(), x.bfloat16(), x.to("meta"), x[0]):
+        assert quickest(other, weight) is None
+    assert quickest(x[:, :-1], weight[:, :-1]) is None
     with torch.enable_grad():
-        assert not pays(x, weight)
+        assert quickest(x, weight) is None
     with torch.autocast("cpu", torch.bfloat16):
-        assert not pays(x, weight) and layer(x).dtype == torch.bfloat16
+        assert quickest(x, weight) is None and layer(x).dtype == torch.bfloat16
     assert torch.allclose(layer(x[0]), layer(x)[0], atol=1e-5)  # a picture by itself is one, too
+
+
+@torch.no_grad()
+def test_small_pictures_go_by_small_tiles():
+    side = int(CELLS**0.5) + 1
+    layer, x = Conv2d(MANY_CHANNELS, MANY_CHANNELS, 3, padding=1), drawn(1, MANY_CHANNELS, side, side)
+    assert quickest(x, layer.weight) is SMALL
+    assert torch.equal(layer(x), winograd(x, layer.weight, layer.bias, SMALL))
+    assert quickest(x[..., :2, :], layer.weight) is None and quickest(x[:, :-1], layer.weight[:, :-1]) is None
 
 
 ELSE = {

@@ -11,7 +11,7 @@ the CPU beside a small accelerator. Each is brought over when its layer's turn c
 import torch
 from torch import Tensor, nn
 
-from unnoise.nn.winograd import pays, winograd
+from unnoise.nn.winograd import quickest, winograd
 
 
 def multiplied(dtype: torch.dtype) -> bool:
@@ -47,8 +47,8 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         weight, bias = self.weight.to(input), _as(self.bias, input)
-        if self.smooth and pays(input, weight):
-            return winograd(input, weight, bias)
+        if self.smooth and (basis := quickest(input, weight)):
+            return winograd(input, weight, bias, basis)
         return self._conv_forward(input, weight, bias)
 
     @property
