@@ -128,6 +128,16 @@ def test_a_strangers_record_opens_no_file_by_its_path(unnoise, fox, style, folde
     assert "is not here" in unnoise("generate", "--like", "stranger.png").refusal()
 
 
+def test_all_that_is_missing_is_named_at_once(unnoise, fox, style, folder):
+    record = fox("--lora", "style.safetensors:0.8")
+    lost = {"lora": ["one:0.5", "two"], "embedding": ["word"], "control": [f"edges:image={'0' * 64}"]}
+    other = replace(record, request={**record.request, **lost}, files={"far": "1" * 64}, model="far").sealed()
+    save(folder / "other.png", read(folder / "fox.png"), other)
+    said = unnoise("replay", "other.png").refusal()
+    assert [name for name in ("'far'", "'one'", "'two'", "'word'", "'edges'", "000000000000") if name not in said] == []
+    assert said.count("--adapter") == 3 and said.count("--source") == 1  # a folder each for a kind, and no more
+
+
 def test_presets_batches_and_grids_take_adapters(unnoise, fox, style, folder):
     styled = fox("--lora", "style.safetensors:0.8")
     assert unnoise("preset", "save", "mine", "--lora", "style.safetensors:0.8", "--model", "tiny").code == 0

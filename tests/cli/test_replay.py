@@ -251,3 +251,17 @@ def test_what_had_to_be_said_of_a_model_s_files_need_not_be_said_again(unnoise, 
     assert verdicts(unnoise("replay", "x.png", "--json", "--part", f"tokenizer={words}"))["x.png"] == ("identical", "")
     other = unnoise("replay", "x.png", "--json", "--part", f"tokenizer={words}", "--family", "sd1:prediction=epsilon")
     assert other.code == 1 and verdicts(other)["x.png"][0] == "parted"
+    part = ("--part", f"tokenizer={words}")
+    like = unnoise("generate", "--like", "x.png", "--out", "y.png", *part)
+    assert like.code == 0 and torch.equal(read("y.png"), read("x.png")), like.err
+    assert read_record("y.png").reading == read_record("x.png").reading
+    assert unnoise("plan", "generate", "--like", "x.png", *part).code == 0
+    assert unnoise("grid", "--like", "x.png", "--count", 2, "--out", "g.png", *part).code == 0
+    assert unnoise("generate", "--refine", "x.png", "--steps", 3, "--out", "z.png", *part).code == 0
+    paused = unnoise("generate", *asked[:-2], *said, *part, "--pause-at", 1, "--state", "p.safetensors")
+    assert paused.code == 0 and unnoise("generate", "--resume", "p.safetensors", "--out", "r.png", *part).code == 0
+    assert read_record("r.png").reading == read_record("x.png").reading
+    another = unnoise("generate", "--like", "x.png", "--model", "odd", "--out", "w.png", *part)
+    assert (
+        another.code == 2 and "strange.weight" in another.err
+    )  # of a model that is named here the record says nothing

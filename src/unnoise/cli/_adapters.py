@@ -4,13 +4,14 @@ A record may be a stranger's.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from unnoise.adapters.control import parsed_control
 from unnoise.adapters.shelf import FOLDERS, Adapters, Role, find, holding, is_path
 from unnoise.adapters.strength import parsed
-from unnoise.core.error import Refused
+from unnoise.core.error import Refused, together
 from unnoise.core.home import home
 from unnoise.media.record import Record
 from unnoise.tasks._adapt import told
@@ -24,17 +25,14 @@ def known(record: Record, given: Sequence[Path] = ()) -> Adapters:
     Args:
         given: files that may be among them.
     Raises:
-        Refused: one is not here.
+        Refused: some are not here.
     """
     requests = (record.request, *(leg["request"] for leg in record.past))
     lora = {parsed(spec).name for request in requests for spec in told(request, "lora")}
     words = {name for request in requests for name in told(request, "embedding")}
     nets = {parsed_control(spec).name for request in requests for spec in told(request, "control")}
-    return Adapters(
-        _located(record, lora, "lora", given),
-        _located(record, words, "embedding", given),
-        _located(record, nets, "control", given),
-    )
+    wanted: tuple[tuple[Role, set[str]], ...] = (("lora", lora), ("embedding", words), ("control", nets))
+    return Adapters(*together(partial(_located, record, names, role, given) for role, names in wanted))
 
 
 def fields(record: Record) -> dict[str, Any]:
@@ -53,7 +51,8 @@ def _located(record: Record, names: set[str], role: Role, given: Sequence[Path])
     if not names:
         return {}
     here = holding(record.files.values(), role) | {d: path for path in given if (d := _digest(path))}
-    return {name: _one(record.files, name, role, here) for name in sorted(names)}
+    files = together(partial(_one, record.files, name, role, here) for name in sorted(names))
+    return dict(zip(sorted(names), files, strict=True))
 
 
 def _digest(path: Path) -> str:

@@ -1,10 +1,11 @@
 """Requests and the library that knows their models: no picture tells where a user's files are."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from unnoise.adapters import shelf as adapters
 from unnoise.adapters.control import WantedControl, parsed_control
@@ -89,10 +90,10 @@ def read_as(machine: Machine) -> Reading:
     return reading(parts, machine.family or "", machine.ignore_keys)
 
 
-def read_as_then(machine: Machine, record: Record) -> Reading:
-    """The same, and as a record's picture was made where the command line does not say. Raises as `read_as`."""
-    family, patterns = record.reading.get("family", ""), record.reading.get("ignore_keys", ())
-    return read_as(replace(machine, family=machine.family or family, ignore_keys=machine.ignore_keys or patterns))
+def as_told(machine: Machine, reading: Mapping[str, Any]) -> Machine:
+    """What the command line says, and where it does not, how a record says that its model's files were read."""
+    family, patterns = reading.get("family"), tuple(reading.get("ignore_keys", ()))
+    return replace(machine, family=machine.family or family, ignore_keys=machine.ignore_keys or patterns)
 
 
 def others(guidance: str | float | None) -> tuple[str, ...]:

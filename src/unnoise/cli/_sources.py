@@ -36,12 +36,14 @@ class Base:
         notes: what could not be taken over, one sentence each.
         start: the paused run to go on from.
         draft: the record of the picture to make again with more steps.
+        reading: how the files of the model that they name were read, as its record says.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
     start: "Paused | None" = None
     draft: Record | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def base(source: Source, said: Mapping[str, Any]) -> Base:
@@ -96,7 +98,12 @@ def _with_notes(record: Record, said: Mapping[str, Any]) -> Base:
     values = recorded(record, said)
     if "model" not in said and not _same_weights(values["model"], record):
         notes.append(f"the model '{values['model']}' has other weights than the picture's")
-    return Base(values, tuple(notes))
+    return Base(values, tuple(notes), reading=_reading(record, said))
+
+
+def _reading(record: Record, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How a record's model is read; nothing where another is given."""
+    return {} if said.get("model") else record.reading
 
 
 def _same_weights(name: str, record: Record) -> bool:
@@ -211,7 +218,7 @@ def _resume(word: str, said: Mapping[str, Any]) -> Base:
     from unnoise.weights.paused import read
 
     paused, _ = read(user_path(word, "--resume"))
-    return Base(recorded(paused.record, said), start=paused)
+    return Base(recorded(paused.record, said), start=paused, reading=_reading(paused.record, said))
 
 
 def _refine(word: str, said: Mapping[str, Any]) -> Base:
@@ -224,4 +231,5 @@ def _refine(word: str, said: Mapping[str, Any]) -> Base:
     if record.task != "generate":
         raise Refused(f"{path} was made by '{record.task[:40]}', which cannot be refined", "make it again", "refine")
     refuse_paths(record)
-    return Base({k: v for k, v in recorded(record, said).items() if k != "steps"}, draft=record)
+    finer = {k: v for k, v in recorded(record, said).items() if k != "steps"}
+    return Base(finer, draft=record, reading=_reading(record, said))

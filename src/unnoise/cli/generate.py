@@ -8,6 +8,7 @@ from unnoise.cli._make import Way, make, named
 from unnoise.cli._options import Machine, Output, Pause
 from unnoise.cli._parse import parse
 from unnoise.cli._request import WORDS, Source, given, merged
+from unnoise.cli._shelf import as_told
 from unnoise.cli._sources import base
 from unnoise.core.error import Refused
 from unnoise.core.sampler import alone
@@ -48,14 +49,14 @@ def command(args: list[str]) -> int:
     said = given(asked.picture)
     found = base(asked.source, said)
     way = Way(found.start, asked.pause, found.notes)
-    task = merged(said, found.fields)
+    task, machine = merged(said, found.fields), as_told(asked.machine, found.reading)
     if found.draft is None:
-        return make(task, asked.output, asked.machine, way)
+        return make(task, asked.output, machine, way)
     _check_finer(task, found.draft)
-    task, shelf = named(task, asked.machine)
+    task, shelf = named(task, machine)
     task.plan(shelf.describe(task.model))
     start, notes = _half_way(found.draft, task, shelf)
-    return make(task, asked.output, asked.machine, replace(way, start=start, notes=(*way.notes, *notes)), shelf)
+    return make(task, asked.output, machine, replace(way, start=start, notes=(*way.notes, *notes)), shelf)
 
 
 def _check_finer(task: "Generate", draft: "Record") -> None:

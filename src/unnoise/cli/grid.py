@@ -13,9 +13,9 @@ from unnoise.cli._options import Machine, Output
 from unnoise.cli._parse import parse
 from unnoise.cli._request import WORDS, Source, given, merged
 from unnoise.cli._sheet import Made, Sheet, keep
-from unnoise.cli._shelf import shelved
+from unnoise.cli._shelf import as_told, shelved
 from unnoise.cli._show import note
-from unnoise.cli._sources import base
+from unnoise.cli._sources import Base, base
 from unnoise.cli._vary import MOST, Axis, Cell, axes, cells
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress
@@ -59,24 +59,26 @@ Args:
 def command(args: list[str]) -> int:
     asked = parse(Asked, args, "unnoise grid")
     varied = axes(asked.vary)
-    task, notes = _request(asked, varied)
+    task, taken = _request(asked, varied)
     found, task = _with_seeds(varied, task)
     listed = cells(task, found)
     place = places.place(asked.sheet.out, asked.sheet.format, 1)
-    tasks, shelf = shelved([cell.task for cell in listed], asked.machine)
+    same = not any(axis.field == "model" for axis in varied)
+    machine = as_told(asked.machine, taken.reading if same else {})
+    tasks, shelf = shelved([cell.task for cell in listed], machine)
     listed = [replace(cell, task=task) for cell, task in zip(listed, tasks, strict=True)]
     plans = [_planned(cell, found, shelf) for cell in listed]
     scale = _scale(plans)
     places.probe(place.folder)
-    for text in notes:
+    for text in taken.notes:
         note(text, asked.sheet.json, asked.sheet.quiet)
     made = _run(asked, shelf, list(zip(listed, plans, strict=True)))
     path = _path(place, made[0])
     return keep(asked.sheet, path, found, made, scale)
 
 
-def _request(asked: Any, varied: tuple[Axis, ...]) -> tuple[Generate, tuple[str, ...]]:
-    """What the pictures share, from a preset or a picture where one is named; and what a person should know of it."""
+def _request(asked: Any, varied: tuple[Axis, ...]) -> tuple[Generate, Base]:
+    """What the pictures share, and what was taken for it from a preset or a picture, where one is named."""
     said = given(asked.picture)
     if any(axis.field == "prompt" for axis in varied):
         said.setdefault("prompt", "")
@@ -86,7 +88,7 @@ def _request(asked: Any, varied: tuple[Axis, ...]) -> tuple[Generate, tuple[str,
     values = dict(found.fields)
     if any(axis.field == "seed" for axis in varied):
         values.pop("seed", None)
-    return merged(said, values), found.notes
+    return merged(said, values), found
 
 
 def _with_seeds(found: tuple[Axis, ...], task: Generate) -> tuple[tuple[Axis, ...], Generate]:

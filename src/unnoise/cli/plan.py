@@ -9,6 +9,7 @@ from unnoise.cli._make import named
 from unnoise.cli._options import Machine, Output
 from unnoise.cli._parse import parse
 from unnoise.cli._request import WORDS, Source, given, merged
+from unnoise.cli._shelf import as_told
 from unnoise.cli._show import note, say, say_json
 from unnoise.cli._sources import base
 from unnoise.core.error import Refused
@@ -57,12 +58,13 @@ def command(args: list[str]) -> int:
     found = base(asked.source, said)
     if found.start is not None or found.draft is not None:
         raise Refused("a plan tells of whole runs", "leave --resume and --refine out", "resume")
-    task, shelf = named(merged(said, found.fields), asked.machine)
+    machine = as_told(asked.machine, found.reading)
+    task, shelf = named(merged(said, found.fields), machine)
     plan = task.plan(shelf.describe(task.model))
     larger = [f"making it {plan.upscale} times as large is not counted"] if plan.upscale > 1 else []
     for text in (*found.notes, *larger):
         note(text, asked.output.json, asked.output.quiet)
-    facts = look(plan, task.model, shelf, asked.machine, asked.measure)
+    facts = look(plan, task.model, shelf, machine, asked.measure)
     if asked.output.json:
         say_json(event="plan", **facts)
     else:

@@ -4,11 +4,12 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from unnoise.cli._again import Given, Replays, Verdict, given
+from unnoise.cli._again import Replays
 from unnoise.cli._options import Machine
 from unnoise.cli._parse import parse
 from unnoise.cli._places import user_path
 from unnoise.cli._show import Bar, say, say_json
+from unnoise.cli._verdict import Given, Verdict, given
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress
 
