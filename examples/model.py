@@ -29,7 +29,7 @@ NAMES = {"emoji": "emoji", "upscale_x4": "emoji_x4", "emoji_judge": "emoji_judge
 """What each one's file is called in the package; the codec goes with the model."""
 
 SIZES = {
-    "small": {},
+    "small": {"emoji": "--batch 64 --pieces 4"},
     "large": {
         "emoji_codec": "--crop 128 --batch 128 --compiled",
         "emoji": "--depth 10 --scenes 300000 --batch 512 --compiled",
