@@ -64,6 +64,18 @@ def test_the_folder_s_own_comes_before_it_and_the_given_one_before_that(home, so
         assert tokens.clip(source(parts={"tokenizer": word})).ids("a") == [4]
 
 
+def test_a_folder_that_has_lost_the_one_it_names_says_so(home, source, tmp_path):
+    path = source().path / "tokenizer"
+    with pytest.raises(Refused, match="is missing") as refused:
+        tokens.clip(source())
+    assert f"the folder {path} is" in str(refused.value) and "--part tokenizer=PATH" in str(refused.value)
+    clip_file(home / "tokenizers" / "clip" / "tokenizer.json", "a")  # another one is not taken for it unasked
+    with pytest.raises(Refused, match="is missing"):
+        tokens.clip(source())
+    given = clip_file(tmp_path / "other" / "tokenizer.json", "b", "a")
+    assert tokens.clip(source(parts={"tokenizer": given})).ids("a") == [4]
+
+
 def test_t5_s_is_found_at_home_by_what_it_is(home, source):
     with pytest.raises(Refused, match="no tokenizer for T5") as refused:
         tokens.t5(source(), "tokenizer_3")

@@ -67,13 +67,21 @@ def t5(source: Source, folder: str) -> "Words":
 
 
 def _found(source: Source, kind: Kind, folder: str) -> "Path | Words | None":
-    """Where a tokenizer lies: given, in the model's folder or our own file of it, or a person's own."""
+    """Where a tokenizer lies: given, in the model's folder or our own file of it, or a person's own.
+
+    Raises:
+        Refused: the model says that it has one, and it is not there.
+    """
     given = [path for other in source.given.get("tokenizer", ()) for path in other.tokenizers.values()]
     if (found := _first(given, kind)) is not None:
         return found
     if source.own is not None and folder in source.own.tokenizers:
         return _stated(source, source.own.tokenizers[folder])
-    return source.tokenizers.get(folder) or _first(_kept(), kind)
+    own = source.tokenizers.get(folder)
+    if own is not None and not own.exists():
+        remedy = "the model is not complete; download it, or give --part tokenizer=PATH"
+        raise Refused(f"the folder {own} is missing", remedy, "model")
+    return own or _first(_kept(), kind)
 
 
 def _stated(source: Source, said: Mapping[str, Any]) -> "Words":
