@@ -62,13 +62,16 @@ def test_pieces_are_the_batch_by_the_length_of_captions() -> None:
     assert [[i for i in row if i != PAD] for row in read] == [[i for i in row if i != PAD] for row in said]
 
 
-def test_pieces_drop_captions_each_by_its_own_draw() -> None:
+def test_pieces_drop_the_captions_that_the_whole_drops() -> None:
+    """Which are those that the picture of the first batch shows."""
     trainer = Trainer(tiny.run(batch=40, pieces=2, drop=0.5, pictures=tiny.pictures(40)))
     with closing(batches(trainer.run.pictures, trainer.order)) as found:
-        pieces = trainer.pieces(next(found), 0)
-    dropped = [[int(mask.sum()) == 2 for mask in piece.tokens.mask] for piece in pieces]
-    assert 8 < sum(map(sum, dropped)) < 32
-    assert dropped[0] != dropped[1]
+        batch = next(found)
+    ranked = sorted(range(40), key=lambda k: len(batch.captions[k]))
+    whole = [int(mask.sum()) == 2 for mask in trainer.example(batch, 0).tokens.mask]
+    pieces = [int(mask.sum()) == 2 for piece in trainer.pieces(batch, 0) for mask in piece.tokens.mask]
+    assert pieces == [whole[k] for k in ranked]
+    assert 8 < sum(pieces) < 32
 
 
 def test_pieces_that_do_not_divide_the_batch_are_refused() -> None:

@@ -5,7 +5,7 @@ Every epoch is a permutation keyed by (seed, epoch), and the epochs in a row are
 """
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -55,6 +55,7 @@ class Order:
         size: pictures a step, over all ranks together.
         seed: any whole number.
         rank, world: this process among so many; the ranks' batches put together are the batch of one process.
+        chosen: these of its places alone, in this order; none for all of them.
 
     Raises:
         Refused: the size is not positive or not a multiple of `world`, or there is no such rank.
@@ -64,6 +65,7 @@ class Order:
     seed: int
     rank: int = 0
     world: int = 1
+    chosen: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -78,8 +80,10 @@ class Order:
             )
 
     @property
-    def places(self) -> range:
+    def places(self) -> Sequence[int]:
         """This rank's places in the whole batch."""
+        if self.chosen:
+            return self.chosen
         share = self.size // self.world
         return range(self.rank * share, (self.rank + 1) * share)
 

@@ -75,10 +75,9 @@ class Trainer:
             return [self.example(batch, step)]
         ranked = torch.tensor([len(caption) for caption in batch.captions]).argsort(stable=True)
         random = generator(self.run.seed, step, self.device)
-        orders = (replace(self.order, rank=rank, world=pieces) for rank in range(pieces))
         return [
-            self.run.subject.example(batch.only(some), order, step, random)
-            for some, order in zip(ranked.chunk(pieces), orders, strict=True)
+            self.run.subject.example(batch.only(some), replace(self.order, chosen=tuple(some.tolist())), step, random)
+            for some in ranked.chunk(pieces)
         ]
 
     def example(self, batch: Batch, step: int) -> Example:
