@@ -221,3 +221,23 @@ def test_a_combination_marked_gradient_can_differentiate_its_guesses():
     sum(b(leaf, LEVEL).square().sum() for b in bound).backward()
     torch.testing.assert_close(found, leaf.grad)
     assert not x.requires_grad and not found.requires_grad
+
+
+class Sharing(Times):
+    """The same, computed once for all that is asked at a sample."""
+
+    shares = True
+
+    def forward(self, x, time, condition):
+        self.seen = x.shape, time.shape
+        times = len(condition.value) // len(x)
+        return super().forward(x.repeat(times, 1), time.repeat(times), condition)
+
+
+@pytest.mark.parametrize("t", [torch.tensor(0.6), torch.tensor([[0.2], [0.5], [0.9]])], ids=["one level", "a level each"])
+def test_a_network_that_shares_is_given_each_sample_once(t):
+    level, x = Level(t, (1 - t**2).sqrt(), t), torch.randn(3, 4)
+    sharing, plain = (Denoiser(network, V(), Scaled()) for network in (Sharing(), Times()))
+    found, expected = (Guided(branches(d, positive=2, negative=5), Sum())(x, level) for d in (sharing, plain))
+    assert sharing.network.seen == ((3, 4), (3,))
+    assert torch.equal(found, expected)

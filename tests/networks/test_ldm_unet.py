@@ -179,3 +179,24 @@ def test_cells_apart_do_not_see_each_other():
 def test_settings_that_make_no_network_are_refused(wrong):
     with pytest.raises(Refused):
         replace(SMALL, **wrong)
+
+
+@forms
+@pytest.mark.parametrize("view", [None, View("skipped", (0,)), View("apart", (0,))], ids=["whole", "skipped", "apart"])
+@torch.no_grad()
+def test_guesses_at_the_same_samples_are_those_of_samples_that_come_again(config, view):
+    network = made(config) if view is None else made(config).view(view)
+    x, condition = drawn(2, 4, 8, 8), asked(config).cat(asked(config).map(lambda v: -v)).cat(asked(config))
+    expected = network(torch.cat([x] * 3), torch.cat([TIME] * 3), condition)
+    assert torch.allclose(network(x, TIME, condition), expected, atol=1e-5)
+
+
+@torch.no_grad()
+def test_what_comes_before_the_text_is_computed_once_for_all_guesses():
+    network, rows = made(SMALL), list[int]()
+    first = network.down_blocks[0]
+    for layer in (network.conv_in, first.resnets[0], first.attentions[0].transformer_blocks[0].attn1, first.resnets[-1]):
+        layer.register_forward_hook(lambda _module, args, out: rows.append(len(out)))
+    first.attentions[0].transformer_blocks[0].attn2.register_forward_hook(lambda _m, _a, out: rows.append(len(out)))
+    network(drawn(2, 4, 8, 8), TIME, asked(SMALL).cat(asked(SMALL)))
+    assert rows == [2, 2, 2, 2, 4]

@@ -12,6 +12,7 @@ from unnoise.adapters.control import WantedControl, parsed_control
 from unnoise.adapters.shelf import Adapters
 from unnoise.adapters.strength import parsed
 from unnoise.catalogue import Reading, Shelf, is_path, library, reading
+from unnoise.cli._heap import keep_memory
 from unnoise.cli._options import Machine
 from unnoise.cli._places import user_path
 from unnoise.core.error import Refused
@@ -26,6 +27,7 @@ def shelved(tasks: Sequence[Generate], machine: Machine) -> tuple[list[Generate]
 
     A file goes by its stem, numbered where that is another one's already.
     """
+    keep_memory()
     names = _stems({name for task in tasks for name in (task.model, *others(task.guidance))}, is_path)
     loras = _stems({parsed(spec).name for task in tasks for spec in task.lora}, _is_file("lora"))
     words = _stems({name for task in tasks for name in task.embedding}, _is_file("embedding"))

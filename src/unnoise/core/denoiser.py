@@ -26,7 +26,11 @@ class Denoise(Protocol):
 
 
 class Network(Protocol[C_contra]):
-    """Scaled input (B, ...), time (B,) and condition -> output of the input's shape."""
+    """Scaled input (B, ...), time (B,) and condition -> output of the input's shape.
+
+    One with `shares` set takes a condition of k B samples too, that of x's samples one after the other, k times over,
+    and gives (k B, ...): what does not depend on the condition is computed once.
+    """
 
     def __call__(self, x: Tensor, time: Tensor, condition: C_contra, /) -> Tensor: ...
 
@@ -45,10 +49,13 @@ class Denoiser(nn.Module, Generic[C]):
         """The floating-point type that the network computes in."""
         return computed(self.network)
 
-    def output(self, x: Tensor, level: Level, condition: C) -> Tensor:
-        """The network's raw output at x (B, ...), in x's dtype."""
+    def output(self, x: Tensor, level: Level, condition: C, guesses: int = 1) -> Tensor:
+        """The network's raw output at x (B, ...), in x's dtype: with a condition of `guesses` B samples, which comes
+        back to the first sample after the last, (guesses B, ...)."""
         scaled = (self.prediction(level).scale * x).to(self.dtype)
         time = self.clock(level).to(x.device, torch.float32).reshape(-1).expand(len(x))
+        if guesses > 1 and not getattr(self.network, "shares", False):
+            scaled, time = torch.cat([scaled] * guesses), torch.cat([time] * guesses)
         return cast(Network[C], self.network)(scaled, time, condition).to(x.dtype)
 
     def forward(self, x: Tensor, level: Level, condition: C) -> Tensor:
@@ -71,9 +78,9 @@ class Bound(Generic[C]):
     def __call__(self, x: Tensor, level: Level) -> Tensor:
         return self.denoiser.prediction(level).data(x, self.output(x, level))
 
-    def output(self, x: Tensor, level: Level) -> Tensor:
+    def output(self, x: Tensor, level: Level, guesses: int = 1) -> Tensor:
         with torch.set_grad_enabled(self.gradient):
-            return self.denoiser.output(x, level, self.condition)
+            return self.denoiser.output(x, level, self.condition, guesses)
 
 
 def computed(module: nn.Module) -> torch.dtype:

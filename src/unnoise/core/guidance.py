@@ -123,13 +123,7 @@ class Guided:
         return found
 
     def _together(self, names: tuple[str, ...], x: Tensor, level: Level) -> list[Tensor]:
-        count = len(names)
-        many = (
-            level
-            if level.t.ndim == 0
-            else Level(*(torch.cat([v] * count) for v in (level.t, level.alpha, level.sigma)))
-        )
-        return list(self._joined(names).output(torch.cat([x] * count), many).chunk(count))
+        return list(self._joined(names).output(x, level, len(names)).chunk(len(names)))
 
     def _joined(self, names: tuple[str, ...]) -> Bound[Any]:
         """Branches of one denoiser as one, their conditions in one batch: the same at every step of a run."""

@@ -97,10 +97,15 @@ class LDMUNetCondition(Condition):
 
 
 class LDMUNet(nn.Module):
-    """x (B, channels, h, w), time (B,), condition -> (B, channels, h, w), of any size."""
+    """x (B, channels, h, w), time (B,), condition -> (B, channels, h, w), of any size.
+
+    Several guesses at one x differ by their text alone, which first counts behind a convolution, a residual block and
+    the widest self-attention there is: a condition of k B samples shares them, and gives (k B, channels, h, w).
+    """
 
     Config = LDMUNetConfig
     Condition = LDMUNetCondition
+    shares = True
 
     def __init__(self, config: LDMUNetConfig) -> None:
         super().__init__()
@@ -137,9 +142,12 @@ class LDMUNet(nn.Module):
         if condition.control is not None:
             raise Refused("the network takes no control pictures", "attach the ControlNet they are for", "control")
         given, x = x.dtype, x.to(native(x.device.type, x.dtype))
-        vector, context = steered(self, x, time, condition), (condition.context.to(x.dtype), condition.mask)
+        vector = steered(self, x, spread(time, condition.context), condition)
+        context = condition.context.to(x.dtype), condition.mask
+        if condition.pooled is not None or condition.extra is not None:  # guesses differ from the start
+            x = spread(x, vector)
         x = x if condition.extra is None else torch.cat([x, condition.extra.to(x)], 1)
-        left = descended(self, channels_last(self.conv_in(x)), vector, context)
+        left = [spread(kept, vector) for kept in descended(self, channels_last(self.conv_in(x)), vector, context)]
         x = self.mid_block(left[-1], vector, context)
         if condition.residuals is not None:
             *others, last = condition.residuals
@@ -148,6 +156,11 @@ class LDMUNet(nn.Module):
         for up in self.up_blocks:
             x = up(x, vector, context, left)
         return self.conv_out(silu(self.conv_norm_out(x))).to(given)
+
+
+def spread(x: Tensor, like: Tensor) -> Tensor:
+    """x (B, ...) again and again, as long as `like` (k B, ...)"""
+    return x if len(x) == len(like) else torch.cat([x] * (len(like) // len(x)))
 
 
 class Encoder(Protocol):
@@ -269,8 +282,8 @@ class Residual(nn.Module):
         self.conv_shortcut = Conv2d(before, after, 1) if before != after else None
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """x (B, before, h, w), vector (B, V) -> (B, after, h, w)"""
-        inner = self.conv1(silu(self.norm1(x))) + self.time_emb_proj(vector)[:, :, None, None]
+        """x (B, before, h, w), vector (B, V), or (k B, V) of B that come again -> (B, after, h, w)"""
+        inner = self.conv1(silu(self.norm1(x))) + self.time_emb_proj(vector[: len(x)])[:, :, None, None]
         inner = self.conv2(silu(self.norm2(inner)))
         return inner + (x if self.conv_shortcut is None else self.conv_shortcut(x))
 
@@ -299,11 +312,11 @@ class Transformer(nn.Module):
         self.apart = False
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
-        """(B, C, h, w) -> (B, C, h, w)"""
+        """x (B, C, h, w), and a context of k B -> (k B, C, h, w)"""
         tokens = self.proj_in(self.norm(x).flatten(2).transpose(1, 2))  # (B, h w, C)
         for block in self.transformer_blocks:
             tokens = block(tokens, context, self.apart)
-        return x + self.proj_out(tokens).transpose(1, 2).unflatten(2, x.shape[2:])
+        return spread(x, tokens) + self.proj_out(tokens).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
 class Block(nn.Module):
@@ -317,10 +330,11 @@ class Block(nn.Module):
         self.ff = GatedMLP(width)
 
     def forward(self, x: Tensor, context: Context, apart: bool) -> Tensor:
-        """(B, N, C) -> (B, N, C); `apart` lets every token see itself alone, and the text"""
+        """x (B, N, C), a context of k B -> (k B, N, C); `apart` lets every token see itself alone, and the text"""
         inner = self.norm1(x)
         x = x + (self.attn1.apart(inner) if apart else self.attn1(inner, inner))
-        x = x + self.attn2(self.norm2(x), *context)
+        found = self.attn2(self.norm2(x), *context)
+        x = spread(x, found) + found
         return x + self.ff(self.norm3(x))
 
 
@@ -336,10 +350,10 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([Linear(width, width)])
 
     def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, N, width), context (B, L, its width), mask (B, L) -> (B, N, width)"""
+        """x (B, N, width), context (k B, L, its width), mask (k B, L) -> (k B, N, width)"""
         layers = ((self.to_q, x), (self.to_k, context), (self.to_v, context))
         query, key, value = (layer(seq).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer, seq in layers)
-        found = attend(query, key, value, None if mask is None else mask[:, None, None])  # (B, H, N, D)
+        found = attend(spread(query, key), key, value, None if mask is None else mask[:, None, None])  # (B, H, N, D)
         return self.to_out[0](found.transpose(1, 2).flatten(2))
 
     def apart(self, x: Tensor) -> Tensor:
