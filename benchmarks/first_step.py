@@ -11,6 +11,7 @@ files are dropped from the page cache before each.
 import argparse
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ import torch
 from machine import describe, installed
 from pipeline import saved
 
+STEPPED = b'"step": 1,'
+"""What either says at the end of its first step."""
+
 PEER = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -33,30 +37,35 @@ folder, kind, side = sys.argv[1:]
 pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=getattr(torch, kind), local_files_only=True)
 pipe.unet.to(memory_format=torch.channels_last)
 def end(pipe, step, time, kept):
-    import os
-    os._exit(0)
+    print('"step": %d,' % (step + 1), flush=True)
+    return kept
 pipe("a red fox", width=int(side), height=int(side), num_inference_steps=20, callback_on_step_end=end)
 """
 
 
 def watched(command: list[str]) -> tuple[float, float, float]:
-    """Seconds, and the most MiB of anonymous and of resident memory, of a process."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    anonymous = resident = 0
-    while process.poll() is None:
-        try:
+    """Seconds until a process says that its first step is done, where it is ended, and the most MiB of anonymous and of
+    resident memory until then."""
+    with tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+        assert process.stdout is not None
+        anonymous = resident = 0
+        said = b" "
+        while said and STEPPED not in said:
             lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
-        except (OSError, ValueError):
-            break
-        found = dict(line.split(":", 1) for line in lines if line.startswith(("RssAnon", "VmRSS")))
-        anonymous = max(anonymous, int(found.get("RssAnon", "0").split()[0]))
-        resident = max(resident, int(found.get("VmRSS", "0").split()[0]))
-        time.sleep(0.01)
-    _, said = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)[:200]}: {said.decode()[-500:]}")
-    return time.perf_counter() - began, anonymous / 1024, resident / 1024
+            found = dict(line.split(":", 1) for line in lines if line.startswith(("RssAnon", "VmRSS")))
+            anonymous = max(anonymous, int(found.get("RssAnon", "0").split()[0]))
+            resident = max(resident, int(found.get("VmRSS", "0").split()[0]))
+            if select.select([process.stdout], [], [], 0.01)[0]:
+                said = process.stdout.readline()
+        took = time.perf_counter() - began
+        process.kill()
+        process.communicate()
+        if not said:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(command)[:200]}: {errors.read().decode()[-500:]}")
+    return took, anonymous / 1024, resident / 1024
 
 
 def drop(folder: Path) -> None:
@@ -87,8 +96,7 @@ def main() -> None:
     size += ["--dtype", given.dtype, "--device", "cpu", *(["--memory", given.memory] if given.memory else [])]
     took: dict[str, list[tuple[float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as made:
-        pause = ["--pause-at", "1", "--state", f"{made}/state.safetensors", "--out", made, "--quiet"]
-        sides = {"unnoise": [unnoise, "generate", "a red fox", *size, *pause]}
+        sides = {"unnoise": [unnoise, "generate", "a red fox", *size, "--out", made, "--json"]}
         if not given.alone:
             sides["diffusers"] = [sys.executable, "-c", PEER, str(folder), given.dtype, str(given.side)]
         for _ in range(given.rounds):

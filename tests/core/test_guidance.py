@@ -234,7 +234,9 @@ class Sharing(Times):
         return super().forward(x.repeat(times, 1), time.repeat(times), condition)
 
 
-@pytest.mark.parametrize("t", [torch.tensor(0.6), torch.tensor([[0.2], [0.5], [0.9]])], ids=["one level", "a level each"])
+@pytest.mark.parametrize(
+    "t", [torch.tensor(0.6), torch.tensor([[0.2], [0.5], [0.9]])], ids=["one level", "a level each"]
+)
 def test_a_network_that_shares_is_given_each_sample_once(t):
     level, x = Level(t, (1 - t**2).sqrt(), t), torch.randn(3, 4)
     sharing, plain = (Denoiser(network, V(), Scaled()) for network in (Sharing(), Times()))

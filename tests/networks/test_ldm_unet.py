@@ -195,8 +195,13 @@ def test_guesses_at_the_same_samples_are_those_of_samples_that_come_again(config
 def test_what_comes_before_the_text_is_computed_once_for_all_guesses():
     network, rows = made(SMALL), list[int]()
     first = network.down_blocks[0]
-    for layer in (network.conv_in, first.resnets[0], first.attentions[0].transformer_blocks[0].attn1, first.resnets[-1]):
-        layer.register_forward_hook(lambda _module, args, out: rows.append(len(out)))
+    for layer in (
+        network.conv_in,
+        first.resnets[0],
+        first.attentions[0].transformer_blocks[0].attn1,
+        first.resnets[-1],
+    ):
+        layer.register_forward_hook(lambda _module, _args, out: rows.append(len(out)))
     first.attentions[0].transformer_blocks[0].attn2.register_forward_hook(lambda _m, _a, out: rows.append(len(out)))
     network(drawn(2, 4, 8, 8), TIME, asked(SMALL).cat(asked(SMALL)))
     assert rows == [2, 2, 2, 2, 4]

@@ -77,7 +77,7 @@ def memory(plan: Plan, name: str, sketch: Sketch, found: Cost, where: Place) -> 
     network, condition = sketch.calls.known[call]
     parts = _parts(source, where, _bare(network))
     x = (call.batch, model.codec.channels, plan.height // model.codec.scale, plan.width // model.codec.scale)
-    wishes = [Wish(plan.prompt, width=plan.width, height=plan.height)]
+    wishes = [Wish(text, width=plan.width, height=plan.height) for text in (plan.prompt, plan.negative)]
     tokens = model.conditioner.prepare(wishes)
     with weightless():
         codec: Any = imagined(cast(nn.Module, model.codec), device)

@@ -1,11 +1,11 @@
 """From a plan to its denoiser: the prompts read, and every branch that its guidance asks for bound."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from unnoise.core.branch import FREE, NEGATIVE, POSITIVE, Branch, View, Viewable
+from unnoise.core.branch import FREE, NEGATIVE, POSITIVE, Branch, View, Viewable, Words
 from unnoise.core.condition import Condition
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.error import Refused
@@ -36,7 +36,11 @@ def bind(plan: Plan, model: Model, library: Library, trajectory: Trajectory, cou
     texts = {"prompt": plan.prompt, "negative": plan.negative, "none": ""}
     told = getattr(combine, "told", None)
     wishes = {k: Wish(text, plan.width, plan.height, told, negative=k != "prompt") for k, text in texts.items()}
-    read = {(b.model, b.words): _condition(models[b.model], wishes[b.words], count) for b in asked.values()}
+    read = dict[tuple[str, Words], Condition]()
+    for name, other in models.items():
+        words: list[Words] = [*dict.fromkeys(b.words for b in asked.values() if b.model == name)]
+        for each, condition in zip(words, _conditions(other, [wishes[w] for w in words], count), strict=True):
+            read[name, each] = condition
     bound = {n: denoisers[b.model, b.view].bind(read[b.model, b.words]) for n, b in asked.items()}
     return Guided(bound, combine.along(trajectory) if isinstance(combine, Stepped) else combine)
 
@@ -46,11 +50,11 @@ def others(guidance: str) -> tuple[str, ...]:
     return tuple(sorted({b.model for b in GUIDANCES.make(guidance).branches.values()} - {""}))
 
 
-def _condition(model: Model, wish: Wish, count: int) -> Condition:
-    """What the network sees of a wish, `count` times."""
+def _conditions(model: Model, wishes: Sequence[Wish], count: int) -> list[Condition]:
+    """What the network sees of each wish, `count` times; all are read at once: weights are gone through once."""
     with torch.no_grad():
-        one = model.conditioner(model.conditioner.prepare([wish]))
-    return one.map(lambda v: v.expand(count, *v.shape[1:]))
+        found = model.conditioner(model.conditioner.prepare(wishes))
+    return [found.map(lambda v, i=i: v[i : i + 1].expand(count, *v.shape[1:])) for i in range(len(wishes))]
 
 
 def _weakened(model: Model, view: View | None) -> Denoiser[Any]:

@@ -1,0 +1,51 @@
+"""Memory that a process has had stays its own."""
+
+import ctypes
+import gc
+import subprocess
+import sys
+
+import pytest
+
+GLIBC = hasattr(ctypes.CDLL(None), "gnu_get_libc_version") if sys.platform == "linux" else False
+
+AGAIN = """
+import ctypes, resource, sys
+from unnoise.cli._heap import keep_memory
+
+if sys.argv[1] == "kept":
+    keep_memory()
+calls = ctypes.CDLL(None)
+calls.malloc.restype, calls.malloc.argtypes, calls.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+
+
+def step(size=30 * 2**20):
+    blocks = [calls.malloc(size) for _ in range(3)]
+    for block in blocks:
+        ctypes.memset(block, 1, size)
+    for block in blocks:
+        calls.free(block)
+
+
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not GLIBC, reason="only glibc gives large blocks back")
+def test_blocks_that_are_freed_are_there_for_the_next_step():
+    new = {}
+    for way in ("kept", "given back"):
+        found = subprocess.run([sys.executable, "-c", AGAIN, way], capture_output=True, text=True, check=True)
+        new[way] = int(found.stdout)
+    assert new["kept"] < 100 < 10_000 < new["given back"]
+
+
+def test_what_an_import_makes_is_not_looked_through_again_and_again():
+    code = "import gc, unnoise.cli._heap as heap; heap.keep_memory(); print(gc.isenabled(), *gc.get_threshold())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    enabled, first, *_ = found.stdout.split()
+    assert enabled == "True" and int(first) > 20 * gc.get_threshold()[0]
