@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from unnoise.catalogue import Reading
 from unnoise.cli import _rates
 from unnoise.cli._rates import call_seconds, rates
 from unnoise.core.error import Refused
@@ -34,8 +35,8 @@ def asked(folder, monkeypatch):
     return found
 
 
-def ask(folder, digest="a", device="cpu", again=False):
-    return rates(folder / "m.safetensors", [digest], device, "float32", again)
+def ask(folder, digest="a", device="cpu", again=False, reading=None):
+    return rates(folder / "m.safetensors", [digest], device, "float32", again, reading)
 
 
 def test_a_measurement_is_kept(asked, folder):
@@ -45,6 +46,13 @@ def test_a_measurement_is_kept(asked, folder):
     ask(folder, digest="b")
     ask(folder, device="cuda")
     assert ask(folder) == first and len(asked) == 3
+
+
+def test_a_file_that_is_read_as_another_family_is_measured_anew(asked, folder):
+    first = ask(folder)
+    ask(folder, reading=Reading(family="sd2", prediction="v"))
+    assert len(asked) == 2
+    assert ask(folder, reading=Reading()) == first and len(asked) == 2
 
 
 def test_it_is_made_again_when_asked_stale_or_damaged(asked, folder):

@@ -69,7 +69,9 @@ def rates(
         Refused: the measurement failed.
     """
     machine = f"{describe_machine()}, {device}, {dtype}"
-    key = hashlib.sha256(f"{machine} {sorted(digests)}".encode()).hexdigest()[:24]
+    told = (reading or Reading()).values()
+    what = f"{machine} {sorted(digests)} {told['family']} {sorted(told['ignore_keys'])}"
+    key = hashlib.sha256(what.encode()).hexdigest()[:24]
     cache = home() / "cache" / "rates.json"
     known = _read(cache)
     if not again and (kept := _rates(known.get(key))) and 0 <= time.time() - kept.at < FRESH:
