@@ -12,10 +12,10 @@ from unnoise.adapters.control import WantedControl, parsed_control
 from unnoise.adapters.shelf import Adapters
 from unnoise.adapters.strength import parsed
 from unnoise.catalogue import Reading, Shelf, is_path, library, reading
-from unnoise.cli._heap import keep_memory
 from unnoise.cli._options import Machine
 from unnoise.cli._places import user_path
 from unnoise.core.error import Refused
+from unnoise.core.heap import keep_memory
 from unnoise.guidances import GUIDANCES
 from unnoise.media.record import Record
 from unnoise.tasks._control import is_digest

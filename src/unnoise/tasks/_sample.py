@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from unnoise.core.denoiser import computed
 from unnoise.core.event import Event, Progress, Result
+from unnoise.core.heap import giving_back
 from unnoise.core.model import Library, Model
 from unnoise.core.noise import Seeds
 from unnoise.core.sampler import alone
@@ -53,7 +54,8 @@ def _group(work: Work, first: int, seeds: tuple[int, ...]) -> Iterator[Event]:
         for k, seed in enumerate(seeds):
             shown, paused = _preview(work, state, k), _paused(work, state, seed, ways[k])
             yield Progress(first + k, state.step, steps, state, shown, paused)
-    pixels = _enlarged(work, to_bytes(decoded(work.model, state.x)).cpu())
+    with giving_back():  # what steps took: decoding takes as much again
+        pixels = _enlarged(work, to_bytes(decoded(work.model, state.x)).cpu())
     seconds = (time.perf_counter() - began) / len(seeds)
     for k, seed in enumerate(seeds):
         made = record(work, seed, ways[k], pixels_sha256(pixels[k]))
