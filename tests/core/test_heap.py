@@ -1,7 +1,6 @@
 """Memory that a process has had stays its own."""
 
 import ctypes
-import gc
 import subprocess
 import sys
 
@@ -52,4 +51,4 @@ def test_what_an_import_makes_is_not_looked_through_again_and_again():
     code = "import gc, unnoise.core.heap as heap; heap.keep_memory(); print(gc.isenabled(), *gc.get_threshold())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     enabled, first, *_ = found.stdout.split()
-    assert enabled == "True" and int(first) > 20 * gc.get_threshold()[0]
+    assert enabled == "True" and int(first) > 10_000

@@ -116,7 +116,8 @@ def test_a_model_of_them_is_the_model_of_their_numbers(tmp_path, kind, spelling)
     words = tokenizers(tmp_path / "words")
     path = eight(single(kind, tmp_path / "x.safetensors"), tmp_path / "eight.safetensors", scale=OTHERS[spelling])
     made, expected = latent(path, words), latent(tmp_path / "plain.safetensors", words)
-    assert (made - expected).abs().max() <= 1e-5 * expected.abs().max()
+    # Sums are rounded by where their numbers lie in memory: 1e-6 of a call, which guidance makes ten times as much.
+    assert (made - expected).abs().max() <= 3e-5 * expected.abs().max()
 
 
 def test_they_are_carried_into_other_layouts_as_their_numbers(tmp_path):
