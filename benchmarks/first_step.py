@@ -1,7 +1,8 @@
 """From the start of a process to the end of the first step: a saved pipeline of Stable Diffusion 1.5's size, beside
-diffusers, with what memory each takes; and whether the foretold memory is what is taken.
+diffusers in both layouts of memory, with what memory each takes; and whether the foretold memory is what is taken.
 
 python benchmarks/first_step.py FOLDER [--dtype bfloat16] [--side 512] [--rounds 3] [--cold]
+    [--peers plain channels_last]
 
 FOLDER keeps the pipeline of random weights, which is made there once. Processes take turns. Memory is sampled: the
 anonymous pages (what cannot be dropped and read again), and the resident set, mapped files included. With --cold the
@@ -33,9 +34,10 @@ import sys, warnings
 warnings.simplefilter("ignore")
 import torch
 from diffusers import StableDiffusionPipeline
-folder, kind, side = sys.argv[1:]
+folder, kind, side, layout = sys.argv[1:]
 pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=getattr(torch, kind), local_files_only=True)
-pipe.unet.to(memory_format=torch.channels_last)
+if layout == "channels_last":
+    pipe.unet.to(memory_format=torch.channels_last)
 def end(pipe, step, time, kept):
     print('"step": %d,' % (step + 1), flush=True)
     return kept
@@ -87,7 +89,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--memory", default="", help="what unnoise may take")
-    parser.add_argument("--alone", action="store_true", help="without diffusers")
+    layouts = ("plain", "channels_last")
+    parser.add_argument(
+        "--peers", nargs="*", default=layouts, choices=layouts, help="diffusers' layouts; none: ours alone"
+    )
     given = parser.parse_args()
     stored = given.stored or given.dtype
     folder = saved(given.folder / stored, getattr(torch, stored))
@@ -97,8 +102,16 @@ def main() -> None:
     took: dict[str, list[tuple[float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as made:
         sides = {"unnoise": [unnoise, "generate", "a red fox", *size, "--out", made, "--json"]}
-        if not given.alone:
-            sides["diffusers"] = [sys.executable, "-c", PEER, str(folder), given.dtype, str(given.side)]
+        for layout in given.peers:
+            sides[f"diffusers, {layout}"] = [
+                sys.executable,
+                "-c",
+                PEER,
+                str(folder),
+                given.dtype,
+                str(given.side),
+                layout,
+            ]
         for _ in range(given.rounds):
             for side, command in sides.items():
                 if given.cold:

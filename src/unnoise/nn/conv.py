@@ -1,4 +1,4 @@
-"""Pictures made half or twice as large, and laid out in memory as convolutions like them."""
+"""Pictures made half or twice as large, laid out in memory as convolutions like them, and told apart by their way."""
 
 from typing import Literal
 
@@ -43,3 +43,10 @@ def channels_last(x: Tensor) -> Tensor:
     stay as files hold them.
     """
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def plain(x: Tensor) -> bool:
+    """Whether a convolution of x may go another way than torch's: float32 pictures (B, C, H, W) on a CPU, where nothing
+    is recorded for a gradient or a compiler."""
+    here = x.ndim == 4 and x.device.type == "cpu" and x.dtype == torch.float32
+    return here and not (torch.is_autocast_enabled("cpu") or torch.is_grad_enabled() or torch.compiler.is_compiling())

@@ -11,6 +11,7 @@ the CPU beside a small accelerator. Each is brought over when its layer's turn c
 import torch
 from torch import Tensor, nn
 
+from unnoise.nn.gathered import few, gathered
 from unnoise.nn.winograd import quickest, winograd
 
 
@@ -47,15 +48,18 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         weight, bias = self.weight.to(input), _as(self.bias, input)
-        if self.smooth and (basis := quickest(input, weight)):
+        stride, *others = self.stride
+        if self.near and others == [stride] and few(input, weight, stride):
+            return gathered(input, weight, bias, stride)
+        if self.near and self.stride == (1, 1) and (basis := quickest(input, weight)):
             return winograd(input, weight, bias, basis)
         return self._conv_forward(input, weight, bias)
 
     @property
-    def smooth(self) -> bool:
-        """Whether it looks at each cell and its eight neighbours, zeros beyond the border."""
-        shape = (self.kernel_size, self.stride, self.padding, self.dilation, self.groups, self.padding_mode)
-        return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros")
+    def near(self) -> bool:
+        """Whether it looks at a cell and its eight neighbours, zeros beyond the border."""
+        shape = (self.kernel_size, self.padding, self.dilation, self.groups, self.padding_mode)
+        return shape == ((3, 3), (1, 1), (1, 1), 1, "zeros")
 
 
 class LayerNorm(nn.LayerNorm):

@@ -16,6 +16,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from unnoise.nn.conv import plain
+
 CHANNELS, MANY_CHANNELS = 128, 256
 """With fewer, the way there and back costs more than large tiles, or small ones, save."""
 TILES = 64
@@ -85,12 +87,8 @@ LARGE = interpolating((0, Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fract
 
 
 def quickest(x: Tensor, weight: Tensor) -> Basis | None:
-    """By what a convolution of x (B, C, H, W) takes least time, None being torch's own way.
-
-    Winograd's is for a CPU, in float32, where nothing is recorded for a gradient.
-    """
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    if x.ndim != 4 or not plain or torch.is_grad_enabled() or torch.compiler.is_compiling():
+    """By what a convolution of x (B, C, H, W) takes least time, None being torch's own way."""
+    if not plain(x):
         return None
     count, _, height, width = x.shape
     if -(-height // LARGE.cells) * -(-width // LARGE.cells) >= TILES:
@@ -112,9 +110,16 @@ def winograd(x: Tensor, weight: Tensor, bias: Tensor | None, basis: Basis) -> Te
         return found.view(parts, -1, channels).transpose(1, 2)
 
     def tiles(which: slice, rows: slice) -> Tensor:
-        seen = _tiles(cells[which], rows, across, size)
-        flat = room("cells", *seen.shape).copy_(seen).view(parts, -1)
-        return torch.mm(tile, flat, out=room("tiles", *flat.shape)).view(parts, -1, channels)
+        """Tiles in the other basis, (n², tiles, C); they are gathered some rows of one picture at a time."""
+        flat = room("tiles", parts, (which.stop - which.start) * (rows.stop - rows.start) * across * channels)
+        at = 0
+        for i in range(which.start, which.stop):
+            for some in _parts(rows, BUDGET // (4 * parts * across * channels)):
+                seen = _tiles(cells[i : i + 1], some, across, size)
+                here = room("cells", *seen.shape).copy_(seen).view(parts, -1)
+                torch.mm(tile, here, out=flat[:, at : at + here.shape[1]])
+                at += here.shape[1]
+        return flat.view(parts, -1, channels)
 
     def put(which: slice, rows: slice, some: slice, seen: Tensor, weights: Tensor) -> None:
         products = torch.bmm(seen, weights, out=room("products", parts, seen.shape[1], weights.shape[2]))
@@ -130,12 +135,12 @@ def winograd(x: Tensor, weight: Tensor, bias: Tensor | None, basis: Basis) -> Te
     every, all_rows, all_kept = slice(0, count), slice(0, down), slice(0, kept)
     if kept > 2 * count * down * across:  # the weights are most: one part of them after the other, over all tiles
         seen = tiles(every, all_rows)
-        for some in _parts(kept, BUDGET // (parts * channels)):
+        for some in _parts(all_kept, BUDGET // (parts * channels)):
             put(every, all_rows, some, seen, carried(some))
     else:
         weights = carried(all_kept)
         for i in range(count):
-            for rows in _parts(down, BUDGET // (parts * across * (channels + kept))):
+            for rows in _parts(all_rows, BUDGET // (parts * across * (channels + kept))):
                 which = slice(i, i + 1)
                 put(which, rows, all_kept, tiles(which, rows), weights)
     return out.view(count, size * down, size * across, kept)[:, :height, :width].permute(0, 3, 1, 2)
@@ -154,10 +159,11 @@ class _Room:
         return self.held[purpose][:size].view(shape)
 
 
-def _parts(length: int, most: int) -> Iterator[slice]:
-    """Equal parts of a length, but for the last, of at most so many, and at least one."""
+def _parts(whole: slice, most: int) -> Iterator[slice]:
+    """Equal parts, but for the last, of at most so many, and at least one."""
+    length = whole.stop - whole.start
     step = -(-length // -(-length // max(1, most)))
-    return (slice(first, min(first + step, length)) for first in range(0, length, step))
+    return (slice(first, min(first + step, whole.stop)) for first in range(whole.start, whole.stop, step))
 
 
 def _tiles(cells: Tensor, rows: slice, across: int, size: int) -> Tensor:
