@@ -177,7 +177,8 @@ def _field(field: Field[Any], hint: Any, text: str | None) -> StructFieldSpec:
     found = reader(hint)
     usual = METAVARS.get(field.name, found.metavar) if called.startswith("--") else called
     metavar = str(field.metadata.get("metavar", usual))
-    shape: Any = hint if hint is bool else Annotated[hint | None, _spec(found, metavar, called)]
+    # What a word becomes is our reader's affair: for tyro to hold defaults against types would load a hundred modules.
+    shape: Any = hint if hint is bool else Annotated[object, _spec(found, metavar, called)]
     shape = Annotated[shape, tyro.conf.arg(metavar=metavar or None, help_behavior_hint=hint_text)]
     if not called.startswith("--"):
         shape = Positional[shape]
