@@ -1,8 +1,6 @@
 """`python -m unnoise` is `unnoise`."""
 
-import sys
-
-from unnoise.cli.main import main
+from unnoise.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -170,3 +170,20 @@ def test_a_full_standard_output_is_said_once(process):
     finally:
         os.close(full)
     assert ended.code == 1 and ended.err.count("\n") == 1 and "No space left" in ended.err
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["nonsense"], 2)])
+def test_a_process_ends_at_once_and_calls_what_asked_to_be_called(process, words, code):
+    late = """
+import atexit, os, sys, weakref
+class Kept:
+    def __del__(self, write=os.write): write(2, b"taken apart")
+kept = Kept()
+weakref.finalize(Kept, os.write, 2, b"finalized")
+atexit.register(print, "called")
+"""
+    ended = process(*words, before=late)
+    assert ended.code == code and ended.out.endswith("called\n") and "finalized" in ended.err
+    assert "taken apart" not in ended.err
+    watched = process(*words, before=late + "sys.setprofile(lambda *_: None)")
+    assert watched.code == code and "taken apart" in watched.err
