@@ -188,8 +188,19 @@ def test_steps_may_grow(straight: tuple[Path, list[Event]], tmp_path: Path) -> N
     list(fit(run(steps=2), tmp_path))
     assert len(losses(list(fit(run(steps=5), tmp_path, resume=True)))) == 3
     assert every(tmp_path / "snapshots")[-1].step == 5
-    with pytest.raises(Refused, match=r"steps 5, this one 4: it can only be more than 5"):
+    with pytest.raises(Refused, match=r"steps 5, this one 4: it has taken 5; give no fewer"):
         list(fit(run(steps=4), tmp_path, resume=True))
+
+
+def test_a_run_may_end_sooner_than_it_was_to(tmp_path: Path) -> None:
+    begun = fit(run(steps=9), tmp_path)
+    for event in begun:
+        if isinstance(event, Report) and event.step == 3:
+            begun.close()
+    with pytest.raises(Refused, match=r"steps 9, this one 2: it has taken 3; give no fewer"):
+        list(fit(run(steps=2), tmp_path, resume=True))
+    assert len(losses(list(fit(run(steps=4), tmp_path, resume=True)))) == 1
+    assert every(tmp_path / "snapshots")[-1].step == 4
 
 
 def test_a_finished_run_resumed_has_nothing_to_do(tmp_path: Path) -> None:

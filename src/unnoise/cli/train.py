@@ -27,7 +27,7 @@ class Running:
 
     Args:
         out: The run's folder, made if need be; runs/RECIPE by default.
-        resume: Go on from the newest snapshot in it.
+        resume: Go on from the newest snapshot in it; --steps may be others, as long as they are not behind.
         minutes: Train for so long, instead of the recipe's steps: their number is found by taking a few.
         device: The best there is by default.
         json: One JSON object a line on standard output, and nothing else there.

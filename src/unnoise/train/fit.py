@@ -27,7 +27,8 @@ def fit(
         run: what is trained, in place.
         out: its folder, made where it is missing.
         resume: go on from the newest snapshot.
-        facts: what a later resume must agree with (a recipe's fields). `steps` may grow.
+        facts: what a later resume must agree with (a recipe's fields). `steps` may be any number that
+            is not behind.
         stop: asked after each step.
 
     Raises:

@@ -125,11 +125,13 @@ def check_facts(found: Snapshot, facts: Mapping[str, str]) -> None:
     """Whether a run may go on from a snapshot.
 
     Raises:
-        Refused: a fact differs; `steps` may be more than it was.
+        Refused: a fact differs; `steps` may be any number that is not behind, so that a run can be made longer, or its
+            rate brought down sooner.
     """
     for name in sorted(found.facts.keys() | facts.keys()):
         old, new = found.facts.get(name, "nothing"), facts.get(name, "nothing")
-        if old == new or (name == "steps" and old.isdigit() and new.isdigit() and int(new) > int(old)):
+        if old == new or (name == "steps" and old.isdigit() and new.isdigit() and int(new) >= found.step):
             continue
-        remedy = f"it can only be more than {old}" if name == "steps" else f"go on with {old}, or name another folder"
+        remedy = f"go on with {old}, or name another folder"
+        remedy = f"it has taken {found.step}; give no fewer" if name == "steps" else remedy
         raise Refused(f"the run in {found.path.parent.parent} has {name} {old}, this one {new}", remedy, name)
