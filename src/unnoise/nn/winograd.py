@@ -110,16 +110,7 @@ def winograd(x: Tensor, weight: Tensor, bias: Tensor | None, basis: Basis) -> Te
         return found.view(parts, -1, channels).transpose(1, 2)
 
     def tiles(which: slice, rows: slice) -> Tensor:
-        """Tiles in the other basis, (n², tiles, C); they are gathered some rows of one picture at a time."""
-        flat = room("tiles", parts, (which.stop - which.start) * (rows.stop - rows.start) * across * channels)
-        at = 0
-        for i in range(which.start, which.stop):
-            for some in _parts(rows, BUDGET // (4 * parts * across * channels)):
-                seen = _tiles(cells[i : i + 1], some, across, size)
-                here = room("cells", *seen.shape).copy_(seen).view(parts, -1)
-                torch.mm(tile, here, out=flat[:, at : at + here.shape[1]])
-                at += here.shape[1]
-        return flat.view(parts, -1, channels)
+        return _tiles_over(tile, cells[which], rows, across, room)
 
     def put(which: slice, rows: slice, some: slice, seen: Tensor, weights: Tensor) -> None:
         products = torch.bmm(seen, weights, out=room("products", parts, seen.shape[1], weights.shape[2]))
@@ -164,6 +155,19 @@ def _parts(whole: slice, most: int) -> Iterator[slice]:
     length = whole.stop - whole.start
     step = -(-length // -(-length // max(1, most)))
     return (slice(first, min(first + step, whole.stop)) for first in range(whole.start, whole.stop, step))
+
+
+def _tiles_over(tile: Tensor, cells: Tensor, rows: slice, across: int, room: "_Room") -> Tensor:
+    """Rows of tiles of cells (B, H, W, C) in the other basis, (n², tiles, C); some of a picture at a time."""
+    parts, channels, size, at = len(tile), cells.shape[3], int(len(tile) ** 0.5) - 2, 0
+    flat = room("tiles", parts, len(cells) * (rows.stop - rows.start) * across * channels)
+    for picture in cells.split(1):
+        for some in _parts(rows, BUDGET // (4 * parts * across * channels)):
+            seen = _tiles(picture, some, across, size)
+            here = room("cells", *seen.shape).copy_(seen).view(parts, -1)
+            torch.mm(tile, here, out=flat[:, at : at + here.shape[1]])
+            at += here.shape[1]
+    return flat.view(parts, -1, channels)
 
 
 def _tiles(cells: Tensor, rows: slice, across: int, size: int) -> Tensor:
