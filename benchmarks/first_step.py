@@ -103,15 +103,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         sides = {"unnoise": [unnoise, "generate", "a red fox", *size, "--out", made, "--json"]}
         for layout in given.peers:
-            sides[f"diffusers, {layout}"] = [
-                sys.executable,
-                "-c",
-                PEER,
-                str(folder),
-                given.dtype,
-                str(given.side),
-                layout,
-            ]
+            asked = [str(folder), given.dtype, str(given.side), layout]
+            sides[f"diffusers, {layout}"] = [sys.executable, "-c", PEER, *asked]
         for _ in range(given.rounds):
             for side, command in sides.items():
                 if given.cold:

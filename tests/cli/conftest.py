@@ -66,7 +66,7 @@ def process(folder: Path) -> Callable[..., Ended]:
     """Run a command line in a process of its own; `before` is Python run first in it."""
 
     def run(*args: str | bytes, before: str = "", stdout: int = subprocess.PIPE) -> Ended:
-        code = f"{before}\nimport sys; from unnoise.cli.main import run; run()"
+        code = f"{before}\nfrom unnoise.cli.main import run; run()"
         done = subprocess.run(
             [sys.executable, "-c", code, *args], stdout=stdout, stderr=subprocess.PIPE, env=environment(), timeout=120
         )

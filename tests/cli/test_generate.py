@@ -248,7 +248,7 @@ def test_a_device_that_is_not_there_is_refused(unnoise, tiny_model, monkeypatch)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_whole_pictures_only(folder, tiny_model, number):
-    code = "import sys; from unnoise.cli.main import run; run()"
+    code = "from unnoise.cli.main import run; run()"
     args = ["generate", "x", "--model", str(tiny_model), "--count", "100000", "--steps", "2", "--seed", "0"]
     with subprocess.Popen(
         [sys.executable, "-c", code, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()

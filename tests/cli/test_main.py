@@ -175,7 +175,7 @@ def test_a_full_standard_output_is_said_once(process):
 @pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["nonsense"], 2)])
 def test_a_process_ends_at_once_and_calls_what_asked_to_be_called(process, words, code):
     late = """
-import atexit, os, sys, weakref
+import atexit, os, sys, types, weakref
 class Kept:
     def __del__(self, write=os.write): write(2, b"taken apart")
 kept = Kept()
@@ -185,5 +185,7 @@ atexit.register(print, "called")
     ended = process(*words, before=late)
     assert ended.code == code and ended.out.endswith("called\n") and "finalized" in ended.err
     assert "taken apart" not in ended.err
-    watched = process(*words, before=late + "sys.setprofile(lambda *_: None)")
-    assert watched.code == code and "taken apart" in watched.err
+    tool = "sys.monitoring = types.SimpleNamespace(get_tool=lambda number: 'profiler' if number == 2 else None)"
+    for watcher in ("sys.setprofile(lambda *_: None)", "sys.settrace(lambda *_: None)", tool):
+        watched = process(*words, before=late + watcher)
+        assert watched.code == code and "taken apart" in watched.err, watcher

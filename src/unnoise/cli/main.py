@@ -30,13 +30,19 @@ def run() -> NoReturn:
     and the system takes back the rest at once; but not where a profiler or debugger watches, which has more to say.
     """
     code = main()
-    if sys.getprofile() or sys.gettrace():
+    if _watched():
         sys.exit(code)
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]  there is no other way to call them
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
+
+
+def _watched() -> bool:
+    """Whether a profiler, a debugger or what measures coverage is at work; from Python 3.12 on they may be tools."""
+    monitoring = getattr(sys, "monitoring", None)
+    return bool(sys.getprofile() or sys.gettrace() or (monitoring and any(map(monitoring.get_tool, range(6)))))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Pictures made half or twice as large, laid out in memory as convolutions like them, and told apart by their way."""
+"""Pictures made half or twice as large, laid out in memory as convolutions like them; and which may go ways of ours."""
 
 from typing import Literal
 

@@ -15,7 +15,7 @@ CELLS = 128
 """Of all pictures that come out: with more, or with more than a quarter of the channels, weights are no longer most."""
 
 
-def few(x: Tensor, weight: Tensor, stride: int = 1) -> bool:
+def few(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Whether a convolution of x (B, C, H, W) gives so few cells that one product takes least time."""
     if not plain(x):
         return False
@@ -23,7 +23,7 @@ def few(x: Tensor, weight: Tensor, stride: int = 1) -> bool:
     return count * -(-height // stride) * -(-width // stride) <= min(CELLS, min(weight.shape[:2]) // 4)
 
 
-def gathered(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
+def gathered(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """x (B, C, H, W), weight (K, C, 3, 3), bias (K,) -> (B, K, H / stride, W / stride), sides rounded up: with a border
     of zeros, like padding=1."""
     count, channels, height, width = x.shape

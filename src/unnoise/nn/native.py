@@ -48,18 +48,18 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         weight, bias = self.weight.to(input), _as(self.bias, input)
-        stride, *others = self.stride
-        if self.near and others == [stride] and few(input, weight, stride):
-            return gathered(input, weight, bias, stride)
-        if self.near and self.stride == (1, 1) and (basis := quickest(input, weight)):
-            return winograd(input, weight, bias, basis)
+        if self.near:
+            if few(input, weight, self.stride[0]):
+                return gathered(input, weight, bias, self.stride[0])
+            if self.stride == (1, 1) and (basis := quickest(input, weight)):
+                return winograd(input, weight, bias, basis)
         return self._conv_forward(input, weight, bias)
 
     @property
     def near(self) -> bool:
-        """Whether it looks at a cell and its eight neighbours, zeros beyond the border."""
+        """Whether it looks at a cell and its eight neighbours, zeros beyond the border, in even strides."""
         shape = (self.kernel_size, self.padding, self.dilation, self.groups, self.padding_mode)
-        return shape == ((3, 3), (1, 1), (1, 1), 1, "zeros")
+        return shape == ((3, 3), (1, 1), (1, 1), 1, "zeros") and len({*self.stride}) == 1
 
 
 class LayerNorm(nn.LayerNorm):

@@ -161,7 +161,7 @@ def _tiles_over(tile: Tensor, cells: Tensor, rows: slice, across: int, room: "_R
     """Rows of tiles of cells (B, H, W, C) in the other basis, (n², tiles, C); some of a picture at a time."""
     parts, channels, size, at = len(tile), cells.shape[3], int(len(tile) ** 0.5) - 2, 0
     flat = room("tiles", parts, len(cells) * (rows.stop - rows.start) * across * channels)
-    for picture in cells.split(1):
+    for picture in cells:
         for some in _parts(rows, BUDGET // (4 * parts * across * channels)):
             seen = _tiles(picture, some, across, size)
             here = room("cells", *seen.shape).copy_(seen).view(parts, -1)
@@ -171,11 +171,11 @@ def _tiles_over(tile: Tensor, cells: Tensor, rows: slice, across: int, room: "_R
 
 
 def _tiles(cells: Tensor, rows: slice, across: int, size: int) -> Tensor:
-    """Rows of tiles of cells (B, H, W, C), (n, n, B, rows, across, C); each shares two cells with its neighbours."""
-    count, height, width, channels = cells.shape
+    """Rows of tiles of a picture's cells (H, W, C), (n, n, rows, across, C); each shares two with its neighbours."""
+    height, width, channels = cells.shape
     top, bottom = size * rows.start - 1, size * rows.stop + 1
     border = (0, 0, 1, size * across + 1 - width, max(-top, 0), max(bottom - height, 0))
-    seen = nn.functional.pad(cells[:, max(top, 0) : min(bottom, height)], border)
-    n, y, x, c = seen.stride()
-    shape = (size + 2, size + 2, count, rows.stop - rows.start, across, channels)
-    return seen.as_strided(shape, (y, x, n, size * y, size * x, c))
+    seen = nn.functional.pad(cells[max(top, 0) : min(bottom, height)], border)
+    y, x, c = seen.stride()
+    shape = (size + 2, size + 2, rows.stop - rows.start, across, channels)
+    return seen.as_strided(shape, (y, x, size * y, size * x, c))

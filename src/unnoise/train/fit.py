@@ -27,8 +27,7 @@ def fit(
         run: what is trained, in place.
         out: its folder, made where it is missing.
         resume: go on from the newest snapshot.
-        facts: what a later resume must agree with (a recipe's fields). `steps` may be any number that
-            is not behind.
+        facts: what a later resume must agree with (a recipe's fields). `steps` may be any that are not behind.
         stop: asked after each step.
 
     Raises:

@@ -132,6 +132,6 @@ def check_facts(found: Snapshot, facts: Mapping[str, str]) -> None:
         old, new = found.facts.get(name, "nothing"), facts.get(name, "nothing")
         if old == new or (name == "steps" and old.isdigit() and new.isdigit() and int(new) >= found.step):
             continue
-        remedy = f"go on with {old}, or name another folder"
-        remedy = f"it has taken {found.step}; give no fewer" if name == "steps" else remedy
+        fewer = f"it has taken {found.step}; give no fewer"
+        remedy = fewer if name == "steps" else f"go on with {old}, or name another folder"
         raise Refused(f"the run in {found.path.parent.parent} has {name} {old}, this one {new}", remedy, name)
