@@ -1,4 +1,4 @@
-"""The sheet on the model's card, docs/emoji.png: ten prompts, seeds 0 to 9, default settings, uncut."""
+"""The sheets on the model's card, docs/emoji.png and docs/emoji_scenes.png: seeds 0 to 7, default settings, uncut."""
 
 import sys
 from pathlib import Path
@@ -7,30 +7,54 @@ import unnoise
 from unnoise.media import image
 from unnoise.media.sheet import sheet
 
-PROMPTS = (
+SEEDS = range(8)
+
+THINGS = (
     "red apple",
+    "banana",
+    "strawberry",
     "pizza",
-    "sunflower",
-    "rocket",
-    "soccer ball",
-    "dog face",
-    "cat face",
-    "airplane",
     "hamburger",
+    "cat face",
+    "dog face",
+    "frog",
+    "penguin",
+    "smiling face",
+    "star",
+    "evergreen tree",
+    "mushroom",
+    "house",
+    "rocket",
+    "airplane",
     "crown",
+    "umbrella",
+    "balloon",
+    "soccer ball",
 )
-SEEDS = range(10)
+"""Things that the model has learnt."""
+
+SCENES = (
+    "a dog face left of a pizza",
+    "a cat face and a house",
+    "a soccer ball right of a star",
+    "a pink rocket",
+    "a purple airplane",
+    "a red penguin",
+    "a blue soccer ball",
+    "three crowns on a pink background",
+    "two frogs on a yellow background",
+    "four mushrooms on a blue background",
+)
+"""Combinations that it never saw: the pairs and colours are among those that its scenes leave out."""
 
 
-def main(model: str = "emoji", to: str = "docs/emoji.png") -> None:
-    rows = [
-        [picture.pixels for picture in unnoise.generate(prompt, model=model, seed=0, count=len(SEEDS))]
-        for prompt in PROMPTS
-    ]
-    path = Path(to)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, sheet(rows, rows=PROMPTS, columns=[f"seed {seed}" for seed in SEEDS]), Path(model).stem)
-    print(path)
+def main(model: str = "emoji", folder: str = "docs") -> None:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, prompts in (("emoji", THINGS), ("emoji_scenes", SCENES)):
+        rows = [[each.pixels for each in unnoise.generate(p, model=model, seed=0, count=len(SEEDS))] for p in prompts]
+        path = Path(folder) / f"{name}.png"
+        image.save(path, sheet(rows, rows=prompts, columns=[f"seed {seed}" for seed in SEEDS]), Path(model).stem)
+        print(path)
 
 
 if __name__ == "__main__":

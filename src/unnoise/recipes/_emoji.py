@@ -54,16 +54,8 @@ TIMES = LogitNormal(0.6, 1.1)
 
 def run(recipe: Emoji, data: Path, device: str) -> Run:
     where = torch.device(device)
-    shelf = Shelf(data, styles=recipe.styles, leave=recipe.leave)
-    cut(shelf)  # data that are not there are said first
-    scenes = Scenes(
-        shelf=shelf,
-        size=recipe.size,
-        count=recipe.scenes,
-        seed=recipe.seed,
-        mix=_mix(recipe),
-        workers=spare(),
-    )
+    scenes = scenes_of(recipe, data)
+    cut(scenes.shelf)  # data that are not there are said first
     if recipe.start and (recipe.codec or recipe.trunk):
         other = "codec" if recipe.codec else "trunk"
         raise Refused(f"a model that is gone on from has its own {other}", f"leave out --{other}", other)
@@ -86,6 +78,18 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         captions=any_of,
         compiled=recipe.compiled,
         stored=torch.bfloat16,
+    )
+
+
+def scenes_of(recipe: Emoji, data: Path) -> Scenes:
+    """What it learns from."""
+    return Scenes(
+        shelf=Shelf(data, styles=recipe.styles, leave=recipe.leave),
+        size=recipe.size,
+        count=recipe.scenes,
+        seed=recipe.seed,
+        mix=_mix(recipe),
+        workers=spare(),
     )
 
 
