@@ -14,7 +14,7 @@ def main() -> None:
     rows = [[unnoise.generate(prompt, seed=seed)[0].pixels for seed in SEEDS] for prompt in PROMPTS]
     path = Path("out") / "demo.png"
     path.parent.mkdir(exist_ok=True)
-    image.save(path, sheet(rows, rows=PROMPTS, columns=[f"seed {seed}" for seed in SEEDS], scale=2), "emoji")
+    image.save(path, sheet(rows, rows=PROMPTS, columns=[f"seed {seed}" for seed in SEEDS]), "emoji")
     print(path)
 
 
