@@ -1,6 +1,6 @@
 """The choices of the recipe `emoji`, each changed alone and trained for the same time: how well it removes noise then.
 
-    python benchmarks/choices.py DATA [--minutes 5] [--trunk MODEL] [--only WORD]
+    python benchmarks/choices.py DATA [--minutes 5] [--latents DIR] [--trunk MODEL] [--only WORDS]
 
 All learn from the same scenes in the shipped codec's latents, from the same seed, one after the other, each for as
 many steps as take that long with the rate brought down at the end. The figure is the mean square error of noise - data
@@ -28,6 +28,7 @@ from unnoise.recipes._emoji import run as run_of
 from unnoise.recipes.emoji import Emoji
 from unnoise.train.pace import paced
 from unnoise.train.run import Run
+from unnoise.train.subject import Subject
 from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
 from unnoise.train.trainer import Trainer
@@ -65,24 +66,28 @@ class Choice:
 
 def predicting_flow(run: Run) -> Run:
     """The same network asked for noise - data instead of the data."""
-    subject = run.subject
-    assert isinstance(subject, Diffusion)
+    subject = diffusion(run.subject)
     old: Any = subject.model.denoiser
     model = replace(subject.model, denoiser=Denoiser(old.network, Flow(), old.clock))
     return replace(run, subject=replace(subject, model=model, objective=subject.objective.of(model)))
 
 
-def evenly_timed(run: Run) -> Run:
-    subject = run.subject
-    assert isinstance(subject, Diffusion)
+def timed_in_the_middle(run: Run) -> Run:
+    """The same network trained at times that favour neither noise nor data."""
+    subject = diffusion(run.subject)
     return replace(run, subject=replace(subject, objective=replace(subject.objective, times=LogitNormal())))
+
+
+def diffusion(subject: Subject) -> Diffusion:
+    assert isinstance(subject, Diffusion)
+    return subject
 
 
 CHOICES = (
     Choice("the recipe, 6 blocks of width 384, batch 64 in 4 pieces"),
     Choice("AdamW alone", {"muon": 0.0}),
     Choice("predicts noise - data", change=predicting_flow),
-    Choice("times logit-normal (0, 1) instead of (0.6, 1.1)", change=evenly_timed),
+    Choice("times logit-normal (0, 1) instead of (0.6, 1.1)", change=timed_in_the_middle),
     Choice("batch 64 as a whole", {"pieces": 1}),
     Choice("batch 32 in 2 pieces", {"batch": 32, "pieces": 2}),
     Choice("8 blocks of width 256", {"width": 256, "depth": 8}),
@@ -97,9 +102,7 @@ def trained(run: Run, minutes: float) -> tuple[Diffusion, int, float]:
     with closing(trainer.steps()) as steps:
         for report in steps:
             float(report.losses[0].value)
-    made = trainer.averaged()
-    assert isinstance(made, Diffusion)
-    return made, run.steps, (time.perf_counter() - began) / 60
+    return diffusion(trainer.averaged()), run.steps, (time.perf_counter() - began) / 60
 
 
 def main() -> None:
@@ -111,11 +114,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="choices whose words have this in them")
     asked = parser.parse_args()
     trunk = (Choice("the recipe from another model's trunk", {"trunk": asked.trunk}),) if asked.trunk else ()
+    chosen = [each for each in (*CHOICES, *trunk) if asked.only in each.said]
+    if not chosen:
+        parser.error(f"no choice has '{asked.only}' in its words")
+    shown = judged(Emoji(data=asked.data, **USUAL))
     print("| choice | steps | minutes | loss, scenes seen | loss, things never seen |\n| --- | --- | --- | --- | --- |")
-    for choice in (each for each in (*CHOICES, *trunk) if asked.only in each.said):
+    for choice in chosen:
         recipe = Emoji(data=asked.data, latents=asked.latents, **{**USUAL, **choice.fields})
         subject, steps, took = trained(choice.change(run_of(recipe, asked.data, "cpu")), asked.minutes)
-        losses = [float(flow_errors(subject.model, *some).mean()) for some in judged(recipe)]
+        losses = [float(flow_errors(subject.model, *some).mean()) for some in shown]
         print(f"| {choice.said} | {steps} | {took:.1f} | {losses[0]:.3f} | {losses[1]:.3f} |", flush=True)
     print(f"\n{torch.get_num_threads()} threads. {describe()}")
 

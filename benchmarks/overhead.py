@@ -29,7 +29,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "euler, no guidance": {"sampler": "euler", "guidance": 1},
     "dpmpp_2m, rescaled": {"sampler": "dpmpp_2m", "guidance": "rescaled:scale=4"},
     "euler_ancestral, guidance 4": {"sampler": "euler_ancestral"},
-    "euler, 128 x 128, guidance 4": {"sampler": "euler", "width": 128, "height": 128, "steps": 5},
+    "euler, 256 x 256, guidance 4": {"sampler": "euler", "width": 256, "height": 256, "steps": 5},
 }
 
 Clock = Callable[[], float]
