@@ -36,7 +36,8 @@ def chosen(module: nn.Module) -> frozenset[str]:
     """The weights of a network's linear layers that become int8, by name: those of its blocks.
 
     What stands before and behind the blocks takes little memory, and its errors are in all that comes after: in a
-    model of the recipe `emoji_pixels` the first layer has half a percent of the weights, and a third of the error of all blocks.
+    model of the recipe `emoji_pixels` the first layer has half a percent of the weights, and a third of the error of
+    all blocks.
     """
     within = [name for name, part in module.named_modules() if isinstance(part, nn.ModuleList)]
     linear = ((name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear))
