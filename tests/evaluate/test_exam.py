@@ -57,6 +57,7 @@ def test_what_is_no_witness_is_refused(tmp_path, tiny_model) -> None:
     [
         "{",
         "[1]",
+        "[]",
         json.dumps([{"things": True, "right": True}]),
         json.dumps([{"question": {"kind": "colour", "prompt": "x"}, "things": True, "right": True}]),
         json.dumps([{"question": {"kind": "smell", "prompt": "x", "wanted": {}}, "things": True, "right": True}]),
@@ -65,7 +66,7 @@ def test_what_is_no_witness_is_refused(tmp_path, tiny_model) -> None:
         ),
         json.dumps([{"question": {"kind": "count", "prompt": 1, "wanted": {}}, "things": True, "right": True}]),
     ],
-    ids=["torn", "number", "empty", "unwanted", "kind", "answer", "prompt"],
+    ids=["torn", "number", "none", "empty", "unwanted", "kind", "answer", "prompt"],
 )
 def test_damaged_questions_are_refused(tmp_path, exam) -> None:
     with pytest.raises(Refused, match="without its questions"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from evaluate.sets import noise
-from unnoise.evaluate.memorisation import RARE, copies, look, near, typical
+from unnoise.evaluate.memorisation import ALIKE, RARE, copies, expected, look, near, typical
 
 TRAINING = noise(40, 0)
 
@@ -42,11 +42,27 @@ def test_copies_are_counted_beside_the_unseen() -> None:
     unseen = near(noise(200, 5), TRAINING).distance
     alike = near(noise(200, 6), TRAINING).distance
     own = near((TRAINING.int() + 3).clamp(0, 255).byte(), TRAINING).distance
-    assert copies(own, unseen).value == 1
-    found = copies(alike, unseen, 100)
+    assert copies(own, unseen, ALIKE).value == 1
+    found = copies(alike, unseen, ALIKE, 100)
     assert found.value == pytest.approx(RARE, abs=0.05) and found.low <= found.value <= found.high
     half = torch.cat([own, alike[:40]])
-    assert copies(half, unseen).value == pytest.approx(0.525, abs=0.03)
+    assert copies(half, unseen, ALIKE).value == pytest.approx(0.525, abs=0.03)
+
+
+def test_a_copy_is_one_however_near_the_unseen_are() -> None:
+    unseen = torch.tensor([0.1, 20, 30])
+    assert copies(torch.tensor([0.0, 2.9, 3.1]), unseen, ALIKE).value == pytest.approx(2 / 3)
+    assert copies(torch.tensor([0.1, 0.2]), unseen, 0.0).value == 0.5
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 10, 19, 40, 200])
+def test_few_unseen_pictures_are_told_to_expect_more(count: int) -> None:
+    random = torch.Generator().manual_seed(count)
+    shares = [
+        copies(torch.rand(50, generator=random), torch.rand(count, generator=random), 0.0, 2).value for _ in range(400)
+    ]
+    assert sum(shares) / 400 == pytest.approx(expected(count), abs=0.04)
+    assert expected(10**6) == pytest.approx(RARE, abs=1e-4)
 
 
 def test_the_median_has_an_interval() -> None:

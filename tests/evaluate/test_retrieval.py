@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from evaluate.judges import knowing
+from unnoise.core.error import Refused
 from unnoise.data.pictures import Pictures
 from unnoise.evaluate.retrieval import Known, called, concepts, found_within, known, phrases, place, places
 
@@ -30,6 +31,17 @@ def test_a_place_counts_things_not_names() -> None:
 
 def test_whoever_fits_all_alike_is_last() -> None:
     assert place(torch.zeros(2, 5), torch.tensor([0, 4]), torch.arange(5)).tolist() == [4, 4]
+
+
+def test_scores_that_are_no_numbers_place_nothing() -> None:
+    with pytest.raises(Refused, match="no finite numbers"):
+        place(torch.tensor([[0.1, float("nan")]]), torch.tensor([0]), torch.arange(2))
+
+
+def test_who_has_a_thing_is_not_the_thing() -> None:
+    points = ("1f468-200d-1f680", "1f469-200d-1f680", "1f680", "1f9d1-200d-1f384", "1f384", "1f468")
+    pilot, other, rocket, claus, tree, man = concepts(told(*({"name": p, "codepoints": p} for p in points)))
+    assert pilot == other and len({pilot, rocket, claus, tree, man}) == 5
 
 
 def test_a_man_and_a_woman_running_are_one_concept() -> None:

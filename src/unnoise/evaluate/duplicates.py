@@ -9,10 +9,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unnoise.evaluate.memorisation import look
+from unnoise.evaluate.memorisation import ALIKE, look
 
-ALIKE = 3.0
-"""How far two pictures may differ and still be called the same: the root mean square of 16 x 16 pixels, in 1/255."""
 ROWS = 2048
 
 

@@ -85,6 +85,8 @@ def _opened(path: Path, _: int) -> Exam:
     try:
         said = json.loads(read_header(path).metadata[KEY])
         real = tuple(_read(each, witness.config.questions) for each in said)
+        if not real:
+            raise ValueError("no question")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise Refused(f"{path} holds a witness without its questions", "the file is damaged", "witness") from None
     return Exam(path.stem, witness, real)

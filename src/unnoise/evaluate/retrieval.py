@@ -1,7 +1,8 @@
 """Whether a picture is taken for what it should be: its words are looked for among those of other things.
 
-Each thing is told by the best fitting of its names, so that a man running and a woman running, which are one concept,
-are no wrong answers to one another. A picture's place is how many things fit it at least as well as the right one.
+Each thing is told by the best fitting of its names, so that a man running and a woman running, which are one thing,
+are no wrong answers to one another. An astronaut and a rocket, which are held out together, are two. A picture's place
+is how many things fit it at least as well as the right one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unnoise.data.emoji.points import concept, found
+from unnoise.core.error import Refused
+from unnoise.data.emoji.points import JOINER, PEOPLE, concept, found
 from unnoise.data.pictures import Pictures
 from unnoise.evaluate.bootstrap import ROUNDS, Estimate, bootstrap
 from unnoise.evaluate.draw import order
@@ -82,7 +84,13 @@ def places(judge: Judge, pictures: Tensor, right: Tensor, among: Known, phrase: 
 
 
 def place(scores: Tensor, right: Tensor, things: Tensor) -> Tensor:
-    """The place of the right thing (N,), from 0, by scores (N, M) of names, each of which belongs to a thing (M,)."""
+    """The place of the right thing (N,), from 0, by scores (N, M) of names, each of which belongs to a thing (M,).
+
+    Raises:
+        Refused: a score is infinite or no number.
+    """
+    if not bool(scores.isfinite().all()):
+        raise Refused("the judge's scores are no finite numbers", "take another judge, or one that is whole", "judge")
     best = torch.full((len(scores), int(things.max()) + 1), -torch.inf)
     best = best.scatter_reduce(1, things.expand(len(scores), -1), scores.float(), "amax")
     return (best >= best.gather(1, right[:, None])).sum(1) - 1
@@ -109,4 +117,7 @@ def found_within(places: Tensor, top: int, things: Sequence[str], rounds: int = 
 
 def _concept(tags: Mapping[str, str]) -> str:
     points = found(tags["codepoints"]) if tags.get("codepoints") else None
-    return concept(points) if points else ""
+    if not points:
+        return ""
+    person = "person " if points[0] in PEOPLE and JOINER in points else ""
+    return person + concept(points)

@@ -45,7 +45,7 @@ def test_a_figure_a_kind_and_one_for_all() -> None:
     assert {f.beside.value for f in found.values()} == {0.75} and {f.better for f in found.values()} == {"higher"}
     assert found["asked for and shown: count"].note == "the things alone in 1"
     assert found["asked for and shown: colour"].note == "the things alone in 0"
-    assert calls == [("compositional", [q.prompt for q in ASKED])]
+    assert calls == [("compositional", [ASKED[4 * kind + k].prompt for k in range(4) for kind in range(len(KINDS))])]
     assert found["asked for and shown: all of these"].value.count == 24
 
 
@@ -61,9 +61,17 @@ def test_fewer_are_the_first_ones_and_real_ones_the_same() -> None:
     given, calls = case(lambda _: True)
     found = list(MEASURES["compositional"](count=2)(given))
     assert [len(prompts) for _, prompts in calls] == [12]
-    assert calls[0][1] == [q.prompt for k, q in enumerate(ASKED) if k % 4 < 2]
+    list(MEASURES["compositional"](count=4)(given))
+    assert calls[0][1] == calls[1][1][:12]
     assert [f.value.value for f in found] == [1] * 7 and {f.beside.value for f in found} == {0.5}
     assert found[0].found == {"prompts": {q.prompt: True for q in ASKED[:2]}}
+
+
+def test_a_witness_with_fewer_questions_says_so() -> None:
+    given, calls = case(lambda _: True)
+    found = list(MEASURES["compositional"](count=9)(given))
+    assert len(calls[0][1]) == 24
+    assert ["only 4 such questions" in f.note for f in found] == [True] * 6 + [False]
 
 
 def test_without_a_model_there_is_nothing_to_ask() -> None:

@@ -17,6 +17,12 @@ class Pixels:
 
     size: int = 8
 
+    def __post_init__(self) -> None:
+        from unnoise.core.error import Refused
+
+        if self.size < 1:
+            raise Refused(f"pictures shrunk to a side of {self.size}", "take at least 1 pixel", "features")
+
     @property
     def name(self) -> str:
         return f"pixels {self.size}x{self.size}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ class Compositional:
         from unnoise.evaluate.exam import answered, opened
 
         exam = opened(self.witness)
-        real = [each for kind in KINDS for each in exam.of(kind, self.count)]
+        # By turns, so that the pictures of a short look are the first ones of a longer one.
+        turns = zip_longest(*(exam.of(kind, self.count) for kind in KINDS))
+        real = [each for turn in turns for each in turn if each]
         questions = [each.question for each in real]
         assert case.draws is not None
         made = answered(exam.witness, questions, case.draws("compositional", [q.prompt for q in questions]))
-        for kind in dict.fromkeys(q.kind for q in questions):
+        for kind in KINDS:
             rows = [k for k, q in enumerate(questions) if q.kind == kind]
+            if not rows:
+                continue
             yield self._figure(case, kind, exam.name, [made[k] for k in rows], [real[k] for k in rows])
         yield self._figure(case, "all of these", exam.name, made, real)
 
@@ -53,12 +58,14 @@ class Compositional:
 
         from unnoise.evaluate.bootstrap import averaged
         from unnoise.evaluate.case import Figure
+        from unnoise.evaluate.compositional import KINDS
 
         value, beside = (
             averaged(torch.tensor([each.right for each in some], dtype=torch.float64), case.rounds, case.seed)
             for some in (made, real)
         )
-        things = sum(each.things for each in made) / len(made)
+        things = f"the things alone in {sum(each.things for each in made) / len(made):.3g}"
+        few = f"; the witness has only {len(made)} such questions" if kind in KINDS and len(made) < self.count else ""
         return Figure(
             "compositional",
             f"asked for and shown: {kind}",
@@ -67,7 +74,7 @@ class Compositional:
             beside,
             "real scenes of the same words",
             "higher",
-            f"the things alone in {things:.3g}",
+            things + few,
             {"prompts": {each.question.prompt: each.right for each in made}},
         )
 

@@ -72,7 +72,7 @@ class Retrieval:
                 figures[-1],
                 figures[0] if made is not None else None,
                 better="higher",
-                note="the judge was trained on pictures of these" if split == "train" else "",
+                note="the judge may have been trained on pictures of these" if split == "train" else "",
                 found={
                     "pictures": [pictures.names[k] for k in indices],
                     "place": (real if made is None else made).tolist(),
