@@ -212,6 +212,10 @@ def test_tags_choose_the_data(evaluate, folder):
         (("--features", "clip.pt"), "there is no file"),
         (("--sampler", "eular"), "no sampler"),
         (("--rounds", 1), "rounds 1 is out of range"),
+        (("--measures", "compositional:witness=typo"), "no witness: "),
+        (("--measures", "duplicates", "retrieval:judge=typo"), "no judge: "),
+        (("--features", "judge:file=typo"), "no judge: "),
+        (("--measures", "loss:count=0"), "a loss of 0 pictures"),
     ],
 )
 def test_mistakes_are_refused_before_a_picture_is_made(evaluate, folder, args, said):
@@ -224,6 +228,16 @@ def test_what_is_missing_is_said(unnoise, folder, data):
     assert "there is no 'nowhere'" in unnoise("evaluate", "--data", "nowhere").refusal()
     assert "of a model" in unnoise("evaluate", "--data", data, "--steps", 3).refusal()
     assert "needs pictures" in unnoise("evaluate", "--data", data, "--measures", "frechet").refusal()
+    assert "is out of range" in unnoise("evaluate", "--data", data, "--seed", 2**64).refusal()
+
+
+def test_a_model_pictures_and_data_of_one_name_have_folders_of_their_own(unnoise, folder, data):
+    shutil.copytree(data / "train", folder / "pics/emoji")
+    few = ("--data", data, "--measures", "duplicates", "--seed", 99999999999999)
+    assert unnoise("evaluate", *few, "--pictures", "pics/emoji").code == 0
+    shutil.copytree(data, folder / "emoji")
+    assert unnoise("evaluate", *few[2:], "--data", "emoji").code == 0
+    assert {path.name for path in (folder / "out").iterdir()} == {"evaluate-data-emoji", "evaluate-pictures-emoji"}
 
 
 def test_help_and_refusals_load_no_torch(process, data):

@@ -1,6 +1,7 @@
 """`unnoise train`: recipes as options, a training's events as lines, and a clean stop."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -220,3 +221,14 @@ def test_a_recipe_trains_stops_at_a_signal_and_goes_on(folder, pictures):
     assert (done.returncode, done.stdout) == (0, "run/model.safetensors\n"), done.stderr
     drawn = [sys.executable, "-m", "unnoise", "generate", "a red square", "--model", "run/model.safetensors"]
     assert subprocess.run([*drawn, "--steps", "2", "--out", "x.png"], env=environment()).returncode == 0
+
+
+def test_long_preparations_are_told_now_and_then(capsys) -> None:
+    log = logging.getLogger("unnoise.data.latents")
+    with train._told(train.Running(json=True)):
+        for done in (1, 2, 3):
+            log.info("encoding pictures: %d of %d", done, 3)
+        log.info("waiting for another")
+    log.info("nobody listens")
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert said == [{"event": "note", "text": text} for text in ("encoding pictures: 1 of 3", "waiting for another")]

@@ -23,6 +23,16 @@ def test_everything_wrong_is_found(folder: Path, png) -> None:
         assert fact in text
 
 
+def test_an_alpha_is_looked_at_too(tmp_path: Path, png, tar) -> None:
+    alphas = {"good": png(), "torn": png()[:50], "small": png(size=(4, 8))}
+    pictures = {f"{name}.png": png((k, 0, 0)) for k, name in enumerate(alphas)}
+    members = pictures | {f"{name}.alpha.png": data for name, data in alphas.items()}
+    report = audit(open_source(tar(tmp_path / "train-0.tar", members), captionless=True), workers=0)
+    assert (report.count, report.sizes) == (3, {(8, 8): 1})
+    torn, small = report.broken
+    assert "torn.alpha.png" in torn and small.startswith("small is of 8x8 pixels and its alpha of 4x8")
+
+
 def test_the_emoji_set_is_sound(shared: Path) -> None:
     report = audit(open_source(shared / "data" / "emoji128", "heldout"), workers=0)
     assert (report.count, report.broken, report.captionless) == (254, (), ())

@@ -8,7 +8,7 @@ import torch
 
 from unnoise.core.error import Refused
 from unnoise.data.layouts import LAYOUTS
-from unnoise.data.source import Stored, items, open_source
+from unnoise.data.source import Item, Stored, items, layers, open_source
 
 
 def test_every_layout_has_a_file() -> None:
@@ -57,3 +57,14 @@ def test_a_stored_picture_is_part_of_a_file(tmp_path: Path, png) -> None:
     picture = Stored(tmp_path / "many", "one", 6, len(data))()
     assert picture.shape == (3, 5, 4)
     assert picture[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_picture_and_its_alpha_are_of_one_size() -> None:
+    def item(*sides: tuple[int, int]) -> Item:
+        read, *alpha = (lambda s=s: torch.zeros(1, *s, dtype=torch.uint8) for s in sides)
+        return Item("x", (), {}, read, *alpha)
+
+    assert [layer is None or layer.shape for layer in layers(item((4, 6)))] == [(1, 4, 6), True]
+    assert [layer.shape for layer in layers(item((4, 6), (4, 6)))] == [(1, 4, 6)] * 2
+    with pytest.raises(Refused, match="x is of 6x4 pixels and its alpha of 4x6: make them of one size"):
+        layers(item((4, 6), (6, 4)))

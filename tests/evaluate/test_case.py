@@ -44,6 +44,11 @@ def test_a_view_sees_all_of_it() -> None:
     assert torch.equal(view.heldout, sees(HELDOUT.images)) and found.views[0] is view
 
 
+def test_real_pictures_are_called_what_they_are() -> None:
+    assert case().against == "real pictures of the same prompts"
+    assert case(same=False).against == "real pictures drawn by the seed"
+
+
 def test_what_is_there_is_told() -> None:
     assert case().has == {"data", "pictures", "features"}
     assert Case(train=TRAIN).has == {"data"}

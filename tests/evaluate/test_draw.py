@@ -37,6 +37,11 @@ def test_the_seed_decides() -> None:
     assert sorted(order(9, 4)) == list(range(9)) and order(9, 4) != order(9, 5)
 
 
+def test_the_last_seed_draws_as_well() -> None:
+    assert len(draw(TRAIN, HELDOUT, 8, 2**64 - 1)) == 8
+    assert order(9, 2**64) == order(9, 0) != order(9, 2**64 - 1)
+
+
 def test_half_of_training_is_left_to_compare_with() -> None:
     assert len(draw(TRAIN, HELDOUT, 15)) == 15
     with pytest.raises(Refused, match=r"16 pictures are too many.*at most 15"):

@@ -98,6 +98,13 @@ def test_probes_belong_to_their_sample() -> None:
     assert not torch.equal(all_of_them[:, 0], all_of_them[:, 1])
 
 
+@pytest.mark.parametrize("seed", [99_999_999_999_999, 2**64 - 1])
+def test_large_seeds_draw_as_well(seed) -> None:
+    assert not torch.equal(probes((1, 64), 1, seed), probes((1, 64), 1, seed - 1))
+    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    assert not torch.equal(dequantised(pixels, seed), dequantised(pixels, seed - 1))
+
+
 def test_a_path_may_start_below_its_end() -> None:
     oracle, whole = Mixture(), Path(Rectified(), 32)
     part = Path(Rectified(), 32, high=0.999)

@@ -1,6 +1,8 @@
 """The latent recipe: scenes encoded once, a model over a codec's latents that trains, draws and goes on."""
 
 import copy
+import io
+import tarfile
 from dataclasses import replace
 
 import pytest
@@ -11,9 +13,12 @@ from unnoise.catalogue import library
 from unnoise.core.error import Refused
 from unnoise.core.event import Result
 from unnoise.data.latents import Latents
-from unnoise.recipes import RECIPES
+from unnoise.data.scenes.gallery import Scenes
+from unnoise.data.scenes.sprites import Shelf, Sprites, cut
+from unnoise.recipes import RECIPES, _emoji
 from unnoise.tasks.generate import Generate
 from unnoise.train.fit import fit
+from unnoise.train.preflight import broken
 from unnoise.train.trainer import Trainer
 
 
@@ -51,6 +56,48 @@ def test_scenes_are_encoded_once_and_kept(small, tmp_path):
     small(scenes=16).run()
     small(alone=0.0).run()
     assert len(list((tmp_path / "latents").iterdir())) == 3
+
+
+def test_one_pixel_of_one_thing_makes_other_latents(emoji, monkeypatch):
+    scenes = Scenes(shelf=Shelf(emoji))
+    told, things = _emoji.told_of(scenes), cut(scenes.shelf).all
+    assert _emoji.told_of(replace(scenes, workers=1)) == told  # nothing else of a machine's makes others
+    pixels = things[-1].pixels.copy()
+    pixels[5, 5, 0] ^= 1
+    monkeypatch.setattr(_emoji, "cut", lambda _: Sprites((*things[:-1], replace(things[-1], pixels=pixels))))
+    assert _emoji.told_of(scenes) != told
+
+
+def test_things_that_cannot_be_cut_out_are_told(small, emoji, tmp_path):
+    data = tmp_path / "torn"
+    data.mkdir()
+    with (
+        tarfile.open(emoji / "train-00000.tar") as whole,
+        tarfile.open(data / "train-00000.tar", "w") as torn,
+    ):
+        for member in whole:
+            content = whole.extractfile(member).read()
+            member.size = len(content := content[:60] if member.name == "noto_star.alpha.png" else content)
+            torn.addfile(member, io.BytesIO(content))
+    (said,) = broken(small(data=data).run().pictures)
+    assert "noto_star.alpha.png" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 40}, "40 pixels a side: with this codec a multiple of 16"),
+        ({"size": 0}, "0 pixels a side: with this codec a multiple of 16"),
+        ({"alone": 1.5}, "a share of 1.5 alone: from 0 to 1"),
+        ({"alone": -0.1}, "from 0 to 1"),
+        ({"alone": float("nan")}, "from 0 to 1"),
+        ({"scenes": 0}, "0 scenes: take at least 1"),
+    ],
+)
+def test_sizes_and_shares_are_looked_at_before_a_scene_is_encoded(small, tmp_path, changes, said):
+    with pytest.raises(Refused, match=said):
+        small(**changes).run()
+    assert not (tmp_path / "latents").exists()
 
 
 def test_it_trains_and_draws(small):

@@ -1,5 +1,7 @@
 """The codec's recipe: what it wants and learns from, and that its file is a codec the latent recipe can take."""
 
+import struct
+
 import pytest
 import torch
 
@@ -39,6 +41,25 @@ def test_it_learns_from_scenes_or_from_pictures_as_they_are(emoji):
     plain = small(emoji, scenes=0).run()
     assert isinstance(plain.pictures, Pictures) and len(plain.pictures) == 8
     assert len(plain.heldout) == 2
+
+
+def test_it_learns_from_grey_pictures_in_colour(tmp_path):
+    for stem, count in (("train", 6), ("t10k", 2)):
+        pixels = bytes(k % 256 for k in range(count * 784))
+        for name, shape, values in (("images-idx3", (count, 28, 28), pixels), ("labels-idx1", (count,), bytes(count))):
+            head = bytes((0, 0, 8, len(shape))) + struct.pack(f">{len(shape)}I", *shape)
+            (tmp_path / f"{stem}-{name}-ubyte").write_bytes(head + values)
+    run = small(tmp_path, scenes=0).run()
+    assert (run.pictures.images.shape[1], run.heldout.images.shape[1], run.subject.shown.shape[1]) == (3, 3, 3)
+    assert all(torch.isfinite(report.losses[0].value) for report in Trainer(run).steps())
+
+
+@pytest.mark.parametrize(("field", "value"), [("size", 36), ("size", 0), ("size", -8), ("crop", 12), ("crop", -8)])
+@pytest.mark.parametrize("scenes", [0, 16])
+def test_sizes_that_the_codec_cannot_halve_are_refused(tmp_path, field, value, scenes):
+    with pytest.raises(Refused, match=f"{value} pixels a side: a multiple of 8") as refused:
+        small(tmp_path / "none", scenes=scenes, **{field: value}).run()  # before the data are looked for
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize("critic", [False, True])

@@ -1,21 +1,26 @@
 """From what is asked of an evaluation to its case: the data, the real pictures asked for, and the made ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from unnoise.cli import _places as places
-from unnoise.cli._prompted import prompted
+from unnoise.cli._prompted import NAME, prompted
 from unnoise.core.error import Refused
 from unnoise.data.pictures import Pictures, load
-from unnoise.data.source import open_source
+from unnoise.data.source import Item, Stored, items, open_source
+from unnoise.evaluate import exam, judge
 from unnoise.evaluate.case import Case
 from unnoise.evaluate.draw import Drawn, draw, styled, words
-from unnoise.evaluate.features import opened
-from unnoise.evaluate.measures import chosen
+from unnoise.evaluate.features import Features, opened
+from unnoise.evaluate.measures import Measure, chosen
 from unnoise.media.embed import read_record
 from unnoise.media.image import read
+from unnoise.recipes._heldout import held_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,8 +30,11 @@ if TYPE_CHECKING:
 DATA_SIZE = 64
 """The side that pictures are brought to where neither a model nor made pictures say."""
 
-LARGEST = 256
-"""The side that larger pictures made elsewhere are brought to, and the data with them."""
+SMALLEST, LARGEST = 8, 256
+"""Sides of pictures made elsewhere: below the first there is nothing to see; larger ones are brought to the last."""
+
+LOOKED = 100
+"""Pictures made elsewhere whose sides are looked at."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +60,38 @@ def gathered(asked: "Asked", maker: "Maker | None", folder: Path) -> Gathered:
     """
     features = tuple(opened(spec) for spec in asked.features)
     has = {"data", *(("pictures",) if maker or asked.pictures else ()), *(("model", "drawing") if maker else ())}
-    chosen(asked.measures, frozenset(has | ({"features"} if features else set[str]())))
-    elsewhere = _elsewhere(asked.pictures) if asked.pictures else None
-    size = maker.description.width if maker else elsewhere.images.shape[-1] if elsewhere else DATA_SIZE
+    measures = chosen(asked.measures, frozenset(has | ({"features"} if features else set[str]())))
+    _read_first(measures if asked.measures else (), features if "pictures" in has else ())
+    elsewhere = _elsewhere(asked.pictures) if asked.pictures else ()
+    size = maker.description.width if maker else _side(elsewhere) if elsewhere else DATA_SIZE
     train, heldout = _data(asked, size)
     full = styled(train) if asked.captions is None else asked.captions == "full"
     empty = Case(train=train, heldout=heldout, features=features, full=full, rounds=asked.rounds, seed=asked.seed)
     if maker:
-        return _drawn(asked, maker, folder, empty)
-    return _found(asked, elsewhere, empty) if elsewhere else Gathered(empty)
+        made = _drawn(asked, maker, folder, empty)
+    else:
+        made = _found(_loaded(asked, elsewhere, empty), empty) if elsewhere else Gathered(empty)
+    return replace(made, notes=(*_broken("training", train), *_broken("held-out", heldout), *made.notes))
+
+
+def _read_first(measures: Iterable[Measure], features: Iterable[Features]) -> None:
+    """See that the files of measures and features are there before a picture is drawn.
+
+    Raises:
+        Refused: one is not, or is damaged.
+    """
+    for measure in measures:
+        if witness := getattr(measure, "witness", ""):
+            exam.opened(witness)
+        if eye := getattr(measure, "judge", ""):
+            judge.opened(eye)
+    for each in features:
+        _ = each.digest
+
+
+def _broken(kind: str, pictures: Pictures | None) -> tuple[str, ...]:
+    found = pictures.broken if pictures else ()
+    return (f"{len(found)} {kind} pictures are left out as broken, the first: {found[0]}",) if found else ()
 
 
 def _drawn(asked: "Asked", maker: "Maker", folder: Path, empty: Case) -> Gathered:
@@ -85,35 +116,75 @@ def _drawn(asked: "Asked", maker: "Maker", folder: Path, empty: Case) -> Gathere
     return Gathered(replace(empty, drawn=drawn, made=pictures, model=model, draws=draws), files)
 
 
-def _found(asked: "Asked", made: Pictures, empty: Case) -> Gathered:
+def _found(made: Pictures, empty: Case) -> Gathered:
     """The case of pictures made elsewhere, beside the real ones of the same words where all have such words."""
     said = [next(iter(captions), "") for captions in made.captions]
     known = dict[str, Drawn]()
     for split, pictures in (("heldout", empty.heldout), ("train", empty.train)):
         for index, word in enumerate(words(pictures, empty.full) if pictures else ()):
             known.setdefault(word, Drawn(word, split, index))
+    files = tuple(Path(name) for name in made.names)
     if all(word in known for word in said) and len(set(said)) > 1:
-        drawn, notes = [known[word] for word in said], ()
-    else:
-        beside = draw(empty.train, empty.heldout, len(said), empty.seed, empty.full)
-        drawn = [replace(d, prompt=word) for d, word in zip(beside, said, strict=True)]
-        notes = ("not all of the pictures' captions are the data's, so real ones beside them are drawn by the seed",)
-    images = made.images if made.images.shape[1] == empty.train.images.shape[1] else made.images.expand(-1, 3, -1, -1)
-    return Gathered(replace(empty, drawn=drawn, made=images), tuple(Path(name) for name in made.names), notes)
+        return Gathered(replace(empty, drawn=[known[word] for word in said], made=made.images), files)
+    beside = draw(empty.train, empty.heldout, len(said), empty.seed, empty.full)
+    drawn = [replace(d, prompt=word) for d, word in zip(beside, said, strict=True)]
+    note = "not all of the pictures' captions are the data's, so real ones beside them are drawn by the seed"
+    return Gathered(replace(empty, drawn=drawn, made=made.images, same=False), files, (note,))
 
 
-def _elsewhere(word: str) -> Pictures:
-    """A folder of pictures, brought to the shorter side of the first; our own say their prompts in their records."""
+def _elsewhere(word: str) -> tuple[Item, ...]:
+    """A folder's pictures, without those of other evaluations that keep theirs within it.
+
+    Raises:
+        Refused: there are none.
+    """
     folder = places.user_path(word, "--pictures")
-    source = open_source(folder, captionless=True)
-    side = min(LARGEST, *source[0].read().shape[-2:])
-    found = load(source, side)
+    found = tuple(item for item in items(open_source(folder, captionless=True)) if not _others(folder, item.name))
+    if not found:
+        raise Refused(f"all pictures in {folder} are of evaluations within it", "name one of their folders", "pictures")
+    return found
+
+
+def _others(folder: Path, name: str) -> bool:
+    return any((folder / part / NAME).is_file() for part in Path(name).parents if part.name)
+
+
+def _side(source: Sequence[Item]) -> int:
+    """What pictures made elsewhere are brought to: the median of the first ones' shorter sides.
+
+    Raises:
+        Refused: it is too small to see anything.
+    """
+    sides = list[int]()
+    for item in islice(source, LOOKED):
+        with suppress(Refused, OSError):  # broken ones are told when all are read
+            sides.append(min(item.read().shape[-2:]))
+    side = min(LARGEST, median_low(sides or [DATA_SIZE]))
+    if side < SMALLEST:
+        raise Refused(f"--pictures are {side} pixels wide or high", f"give some of at least {SMALLEST}", "pictures")
+    return side
+
+
+def _loaded(asked: "Asked", source: Sequence[Item], empty: Case) -> Pictures:
+    """Pictures made elsewhere, as large and as colourful as the data; our own say their prompts in their records.
+
+    Raises:
+        Refused: some are broken.
+    """
+    folder, (channels, side) = places.user_path(asked.pictures or "", "--pictures"), empty.train.images.shape[1:3]
+    found = load([_in_channels(item, channels) for item in source], side)
     if found.broken:
         raise Refused(
             f"{len(found.broken)} pictures of {folder} are broken: {found.broken[0]}", "remove them", "pictures"
         )
     told = [captions or _told(folder / name) for captions, name in zip(found.captions, found.names, strict=True)]
-    return replace(found, captions=tuple(told), names=tuple(str(folder / name) for name in found.names))
+    names, images = tuple(str(folder / name) for name in found.names), found.images.expand(-1, channels, -1, -1)
+    return replace(found, images=images, captions=tuple(told), names=names)
+
+
+def _in_channels(item: Item, channels: int) -> Item:
+    """An item that is decoded to so many channels, where its file can be; others are grey."""
+    return replace(item, read=replace(item.read, channels=channels)) if isinstance(item.read, Stored) else item
 
 
 def _told(file: Path) -> tuple[str, ...]:
@@ -128,10 +199,7 @@ def _data(asked: "Asked", size: int) -> tuple[Pictures, Pictures | None]:
     """Training and held-out pictures; None for the latter where the folder has none."""
     path, keep = places.user_path(asked.data, "--data"), _keep(asked.only, asked.leave)
     train = load(open_source(path, captionless=not asked.model), size, keep=keep)
-    try:
-        return train, load(open_source(path, "heldout", captionless=not asked.model), size, keep=keep)
-    except Refused:
-        return train, None
+    return train, held_out(path, size, keep, captionless=not asked.model)
 
 
 def _keep(only: tuple[str, ...], leave: tuple[str, ...]) -> Callable[[Mapping[str, str]], bool]:

@@ -1,18 +1,18 @@
 """An evaluation's figures: computed one measure after the other, and told as a table, as JSON and as a page."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unnoise.cli import _places as places
 from unnoise.cli._case import Gathered
-from unnoise.cli._show import Bar, note, say, say_json
+from unnoise.cli._kept import Kept, kept, values
+from unnoise.cli._show import Bar, note, plain, say, say_json
 from unnoise.core.error import Refused
 from unnoise.evaluate.bootstrap import Estimate
 from unnoise.evaluate.case import Case, Figure
-from unnoise.evaluate.measures import chosen
+from unnoise.evaluate.measures import Measure, chosen
 from unnoise.evaluate.memorisation import near
 from unnoise.media.atomic import write
 from unnoise.media.gallery import Block, Shown, Table, page
@@ -34,9 +34,9 @@ def measured(asked: "Asked", case: Case) -> Iterator[Figure]:
     bar = Bar(not (asked.json or asked.quiet))
     try:
         for done, measure in enumerate(measures):
-            bar.draw(done / len(measures), f"measuring: {type(measure).__module__.rpartition('.')[2]}")
+            bar.draw(done / len(measures), f"measuring: {_name(measure)}")
             try:
-                yield from measure(case)
+                yield from _of(measure, case)
             except Refused as fault:
                 if asked.measures:
                     raise
@@ -46,39 +46,56 @@ def measured(asked: "Asked", case: Case) -> Iterator[Figure]:
         bar.clear()
 
 
+def _of(measure: Measure, case: Case) -> Iterator[Figure]:
+    """A measure's figures, each with what stands beside it.
+
+    Raises:
+        Refused: it has none.
+    """
+    some = False
+    for figure in measure(case):
+        some = True
+        yield figure if figure.against else replace(figure, against=case.against)
+    if not some:
+        what = f"{_name(measure)} finds nothing to tell of these pictures"
+        remedy = "give pictures whose captions are the data's, of two things or more, or leave it out"
+        raise Refused(what, remedy, "measures")
+
+
+def _name(measure: Measure) -> str:
+    return type(measure).__module__.rpartition(".")[2]
+
+
 def keep(asked: "Asked", folder: Path, made: Gathered, figures: Iterator[Figure]) -> int:
-    """Tell the figures and write them and the page; gives the exit code."""
-    found = list[Figure]()
-    for figure in figures:
-        found.append(figure)
-        if asked.json:
-            say_json(event="figure", **_values(figure))
-    head, rows = _table(found)
-    if not asked.json:
-        say("\n".join(_lines(head, rows) + _notes(found)))
-    places.made(folder)
-    said = {"asked": _told(asked), "figures": [_values(figure) for figure in found]}
-    write(folder / "figures.json", json.dumps(said, indent=1, ensure_ascii=False).encode())
-    write(folder / "evaluation.html", _page(asked, made, found).encode())
-    if asked.json:
-        say_json(event="evaluation", page=str(folder / "evaluation.html"), figures=str(folder / "figures.json"))
-    else:
-        say(str(folder / "evaluation.html"))
+    """Tell the figures and write them and the page, also where a later figure is refused; gives the exit code."""
+    specs = list(asked.measures) or [_name(measure) for measure in chosen((), made.case.has)]
+    held, said = kept(asked, places.made(folder), made.case, specs)
+    if said:
+        note(said, asked.json, asked.quiet)
+    try:
+        for figure in figures:
+            held.found.append(figure)
+            held.write()
+            if asked.json:
+                say_json(event="figure", **values(figure))
+    except Refused:
+        if held.found:
+            _tell(asked, folder, made, held)
+        raise
+    _tell(asked, folder, made, held)
     return 0
 
 
-def _told(asked: "Asked") -> dict[str, Any]:
-    """What was asked, without where things lie."""
-    left = ("out", "json", "quiet", "data", "pictures", "model")
-    named = {name: Path(value).stem for name in ("model", "pictures", "data") if (value := getattr(asked, name))}
-    return {**named, **{k: v for k, v in asdict(asked).items() if k not in left and v is not None}}
-
-
-def _values(figure: Figure) -> dict[str, Any]:
-    value = asdict(figure.value)
-    return {**asdict(figure), **value, "beside": asdict(figure.beside) if figure.beside else None} | {
-        "value": value["value"]
-    }
+def _tell(asked: "Asked", folder: Path, made: Gathered, held: Kept) -> None:
+    head, rows = _table(held.found)
+    if not asked.json:
+        say("\n".join(map(plain, _lines(head, rows) + _notes(held.found))))
+    held.write()
+    write(folder / "evaluation.html", _page(asked, made, held.figures).encode())
+    if asked.json:
+        say_json(event="evaluation", page=str(folder / "evaluation.html"), figures=str(held.path))
+    else:
+        say(str(folder / "evaluation.html"))
 
 
 def _table(figures: Sequence[Figure]) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -112,14 +129,14 @@ def _page(asked: "Asked", made: Gathered, figures: Sequence[Figure]) -> str:
     about += [f"the first {SHOWN} are shown"] if count > SHOWN else []
     about += [f"features {f.name}: {f.digest}" for f in case.features] if count else []
     tables = [Table("", head, rows)]
-    if notes := [[note] for note in _notes(figures)]:
+    if notes := [[note] for note in (*made.notes, *_notes(figures))]:
         tables.append(Table("", ("notes",), notes))
     named = asked.model or asked.pictures or asked.data
     return page(f"evaluation of {Path(named).stem}", "; ".join(about), _blocks(made), tables)
 
 
 def _blocks(made: Gathered) -> list[Block]:
-    """Each made picture, the training picture most like it, and the real one of its prompt."""
+    """Each made picture, the training picture most like it, and the real one beside it."""
     case = made.case
     if case.made is None:
         return []
@@ -133,8 +150,9 @@ def _blocks(made: Gathered) -> list[Block]:
         ]
         for k in range(count)
     ]
-    labels = [f"{drawn.prompt} ({drawn.split})" for drawn in case.drawn[:count]]
-    return [Block("", labels, ["made", "nearest training picture", "real picture"], pictures)]
+    labels = [f"{drawn.prompt} ({drawn.split})" if case.same else drawn.prompt for drawn in case.drawn[:count]]
+    real = "real picture" if case.same else "real picture, drawn by the seed"
+    return [Block("", labels, ["made", "nearest training picture", real], pictures)]
 
 
 def _made(made: Gathered, k: int) -> Shown:

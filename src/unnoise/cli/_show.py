@@ -18,13 +18,18 @@ def say_json(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 
+def plain(text: str) -> str:
+    """The text with nothing in it that would move a terminal's cursor: a file's name, or what it says, may be a
+    stranger's."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def note(text: str, json: bool, quiet: bool = False) -> None:
     """What a person should know of what is being done: a line on standard error, or an event among the others."""
     if json:
         say_json(event="note", text=text)
     elif not quiet and sys.stderr is not None:
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
-        print(f"note: {line}", file=sys.stderr, flush=True)
+        print(f"note: {plain(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unnoise.cli import _places as places
 from unnoise.cli._options import Said
 from unnoise.cli._parse import parse
-from unnoise.cli._show import Bar, say, say_json
+from unnoise.cli._show import Bar, plain, say, say_json
 from unnoise.core.error import Refused
 from unnoise.data.upstream import UPSTREAMS
 
@@ -35,7 +35,7 @@ class Making:
         out: The folder to make; it must not be there yet, or be empty.
         styles: Those to draw, fluent-3d, noto, ...; all by default.
         size: The pictures' side in pixels, 16 to 256.
-        heldout: The share of concepts to hold out, 0 to 0.5, in every style alike.
+        heldout: The share of concepts to hold out, 0 to 0.5 in thousandths, in every style alike.
         names: Emojibase's data.json, for emoji that are newer than the names that come along.
         workers: Processes that draw.
         json: One JSON object a line on standard output, and nothing else there.
@@ -155,15 +155,10 @@ def _summary(made: "Made") -> Iterator[str]:
     for name, why in left_out.items():
         if why:
             yield f"{name}, left out: {', '.join(f'{count:,} {reason}' for reason, count in why.items())}"
-    yield from (f"damaged: {_plain(why)}" for why in about["damaged"][:5])
+    yield from (f"damaged: {plain(why)}" for why in about["damaged"][:5])
     size = sum(file["bytes"] for file in about["files"]) / 2**20
     yield f"{about['train']:,} pictures to train on and {about['heldout']:,} held out, {size:.1f} MiB, in {made.path}"
     yield "whoever hands them on hands on their licences and attributions: LICENSES and manifest.json"
-
-
-def _plain(text: str) -> str:
-    """The text with nothing in it that would move a terminal's cursor: a file's name may be a stranger's."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _check(args: list[str]) -> None:
@@ -177,4 +172,4 @@ def _check(args: list[str]) -> None:
         sizes = {f"{width}x{height}": count for (width, height), count in report.sizes.items()}
         say_json(event="result", path=str(path), split=asked.split, **vars(report) | {"sizes": sizes})
     else:
-        say("\n".join(map(_plain, report.lines())))
+        say("\n".join(map(plain, report.lines())))

@@ -12,7 +12,7 @@ from unnoise.cli._shelf import shelved
 from unnoise.cli._show import note
 from unnoise.core.description import Description
 from unnoise.core.error import Refused
-from unnoise.tasks._plan import check_number
+from unnoise.tasks._plan import check_number, check_seeds
 from unnoise.tasks.generate import Generate
 
 USUAL = ("wavelet", "pixels")
@@ -58,7 +58,8 @@ class Asked:
         features: Ways of seeing pictures, by name or a network's file.
         measures: What to measure, NAME:option=value,...; everything that there is what it takes for by default.
         rounds: Resamples behind each interval.
-        out: A folder for the pictures, the figures and the page; out/evaluate-MODEL by default.
+        out: A folder for the pictures, the figures and the page; out/evaluate-MODEL by default, or
+            out/evaluate-pictures-DIR, out/evaluate-data-DIR. Figures of other measures that are there stay.
         json: One JSON object a line on standard output, and nothing else there.
         quiet: No progress, only the figures.
     """
@@ -111,6 +112,7 @@ def _check(asked: Asked) -> None:
         what = "a model and --pictures are two things to measure"
         raise Refused(what, "leave one out", "pictures")
     check_number(asked.count, 2, 100_000, "count")
+    check_seeds(asked.seed, asked.count)
     check_number(asked.rounds, 2, 100_000, "rounds")
     if not asked.model:
         given = [name for name in ("steps", "guidance", "sampler", "spacing") if getattr(asked, name) is not None]
@@ -129,7 +131,8 @@ def _folder(asked: Asked) -> Path:
     if asked.out is not None:
         return places.user_path(asked.out, "--out")
     named = Path(asked.model or asked.pictures or asked.data).expanduser()
-    return Path("out") / f"evaluate-{named.stem or named.resolve().name}"
+    kind = "" if asked.model else "pictures-" if asked.pictures else "data-"
+    return Path("out") / f"evaluate-{kind}{named.stem or named.resolve().name}"
 
 
 def _maker(asked: Asked) -> Maker:

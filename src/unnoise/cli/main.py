@@ -104,7 +104,9 @@ def _help() -> str:
 
 def _fail(code: int, message: str) -> int:
     """Print one line on standard error, and nothing in it that would move a terminal's cursor."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+    from unnoise.cli._show import plain
+
+    line = plain(" ".join(message.split()))
     with contextlib.suppress(OSError):
         print(f"unnoise: {line}", file=sys.stderr, flush=True)
     return code

@@ -13,7 +13,7 @@ from unnoise.cli._options import Said
 from unnoise.cli._parse import parse
 from unnoise.cli._request import WORDS, given, merged
 from unnoise.cli._shelf import others, renamed
-from unnoise.cli._show import say, say_json
+from unnoise.cli._show import plain, say, say_json
 from unnoise.core.error import Refused
 
 HELP = """usage: unnoise preset save NAME [PROMPT] [OPTIONS]
@@ -118,7 +118,7 @@ def _list(args: list[str]) -> None:
         if said.json:
             say_json(name=name, request=values, **({"fault": fault} if fault else {}))
         else:
-            say(_plain(f"{name.ljust(width)}  {fault or _words(values)}"))
+            say(plain(f"{name.ljust(width)}  {fault or _words(values)}"))
 
 
 def _show(args: list[str]) -> None:
@@ -128,7 +128,7 @@ def _show(args: list[str]) -> None:
         say_json(name=asked.file, request=values)
     else:
         width = max(map(len, values), default=0)
-        say("\n".join(f"{k.ljust(width)}  {_plain(str(v))}" for k, v in values.items()))
+        say("\n".join(f"{k.ljust(width)}  {plain(str(v))}" for k, v in values.items()))
 
 
 def _delete(args: list[str]) -> None:
@@ -136,11 +136,6 @@ def _delete(args: list[str]) -> None:
     presets.delete(asked.file)
     if asked.json:
         say_json(event="deleted", name=asked.file)
-
-
-def _plain(text: str) -> str:
-    """The text with nothing in it that would move a terminal's cursor: the file may be a stranger's."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _words(values: dict[str, Any]) -> str:

@@ -1,21 +1,28 @@
 """Train a model by a recipe, or go on where a training stopped."""
 
 import json
+import logging
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.cli import _places as places
 from unnoise.cli._parse import parse
-from unnoise.cli._show import Bar, clock, say, say_json
+from unnoise.cli._show import Bar, clock, note, say, say_json
 from unnoise.core.error import Refused
 from unnoise.recipes import RECIPES
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from unnoise.train.event import Event, Logged
     from unnoise.train.run import Run
+
+OFTEN = 30.0
+"""Seconds between notes of one preparation."""
 
 FREE = ("data", "steps", "compiled", "previews")
 """Fields of a recipe that may differ when a run is resumed: its folder may have moved, and it may go on for longer."""
@@ -69,7 +76,8 @@ def _train(name: str, recipe: Any, running: Running) -> int:
     from unnoise.train.fit import fit
     from unnoise.train.stopping import signals
 
-    run = recipe.run(str(place(running.device).device))
+    with _told(running):
+        run = recipe.run(str(place(running.device).device))
     if running.minutes is not None:
         run = _timed(run, running.minutes, out if running.resume else None)
     with signals() as stop:
@@ -82,6 +90,39 @@ def _train(name: str, recipe: Any, running: Running) -> int:
             )
             raise KeyboardInterrupt(how)
     return 0
+
+
+@contextmanager
+def _told(running: Running) -> "Generator[None]":
+    """Show what is logged of long preparations meanwhile, such as the encoding of a set."""
+    log, shown = logging.getLogger("unnoise"), _Preparing(Bar(not (running.json or running.quiet)), running)
+    level = log.level
+    log.addHandler(shown)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(shown)
+        log.setLevel(level)
+        shown.bar.clear()
+
+
+class _Preparing(logging.Handler):
+    """A bar where a terminal is; elsewhere a note at once, and others not too often."""
+
+    def __init__(self, bar: Bar, running: Running) -> None:
+        super().__init__(logging.INFO)
+        self.bar, self.running, self.next = bar, running, 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        match record.args:
+            case (int(done), int(total)) if self.bar.shown:
+                self.bar.draw(done / total, record.getMessage())
+            case (int(), int()) if time.monotonic() < self.next:
+                pass
+            case _:
+                note(record.getMessage(), self.running.json, self.running.quiet)
+                self.next = time.monotonic() + OFTEN
 
 
 def _timed(run: "Run", minutes: float, resumed: Path | None) -> "Run":

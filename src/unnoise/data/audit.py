@@ -4,11 +4,11 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 from unnoise.core.error import Refused
-from unnoise.data.pictures import Named, grouped
-from unnoise.data.source import Read, Source, items
+from unnoise.data.pictures import TOGETHER
+from unnoise.data.source import Item, Source, items, layers
 from unnoise.data.workers import ordered
 
 
@@ -18,7 +18,7 @@ class Report:
 
     Args:
         count: pictures in the set, broken ones too.
-        broken: what is wrong with each that cannot be decoded.
+        broken: what is wrong with each that cannot be decoded, or whose alpha cannot be or has another size.
         captionless: names of pictures without a caption.
         duplicates: names of pictures whose pixels are the same, a group each.
         sizes: how many pictures there are of each (width, height).
@@ -54,7 +54,7 @@ class Report:
 
 
 def audit(source: Source, workers: int = 2) -> Report:
-    """Decode every picture of a set once and report.
+    """Decode every picture of a set once, with its alpha, and report.
 
     Args:
         workers: processes at most; a set that takes seconds is looked at without any.
@@ -63,7 +63,8 @@ def audit(source: Source, workers: int = 2) -> Report:
     broken: list[str] = []
     sizes: Counter[tuple[int, int]] = Counter()
     same: defaultdict[str, list[str]] = defaultdict(list)
-    done = ordered(_look_all, grouped(known), workers)
+    coming = iter(known)
+    done = ordered(_look_all, iter(lambda: tuple(islice(coming, TOGETHER)), ()), workers)
     for item, seen in zip(known, chain.from_iterable(results for _, results in done), strict=True):
         if isinstance(seen, str):
             broken.append(seen)
@@ -80,18 +81,18 @@ def audit(source: Source, workers: int = 2) -> Report:
     )
 
 
-def _look_all(reads: tuple[Named, ...]) -> list[tuple[int, int, str] | str]:
-    return [_look(name, read) for name, read in reads]
+def _look_all(some: tuple[Item, ...]) -> list[tuple[int, int, str] | str]:
+    return list(map(_look, some))
 
 
-def _look(name: str, read: Read) -> tuple[int, int, str] | str:
+def _look(item: Item) -> tuple[int, int, str] | str:
     """Width, height and sha256 of shape and pixels; or what is wrong."""
     try:
-        picture = read()
+        picture, _ = layers(item)
     except Refused as error:
         return str(error)
     except OSError as error:
-        return f"{name}: {error}"
+        return f"{item.name}: {error}"
     channels, height, width = picture.shape
     digest = hashlib.sha256(f"{channels}x{height}x{width}:".encode() + picture.contiguous().numpy().tobytes())
     return width, height, digest.hexdigest()

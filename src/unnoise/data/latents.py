@@ -2,10 +2,13 @@
 
 A file of latents is made in parts, so that a run that is stopped half way goes on where it was, and is read through the
 page cache: it may be larger than memory. It is good for one codec and one set of pictures, which its name stands for.
+Of two runs that want the same one makes it and the other waits.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from unnoise.core.model import Codec
 from unnoise.data.pictures import Gallery, Gathered
 from unnoise.weights.digest import of_tensors
 
+LOG = logging.getLogger(__name__)
 TOGETHER = 64
 
 
@@ -27,18 +31,20 @@ class Latents:
     Args:
         samples: float16 (N, C, h, w); a batch of it is a batch of samples, not of pictures.
         captions, tags: of each.
+        broken: "NAME: why" for every picture that was left out of the set they were made of.
     """
 
     samples: Tensor
     captions: Sequence[tuple[str, ...]]
     tags: Sequence[Mapping[str, str]]
+    broken: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def to(self, device: torch.device | str) -> "Latents":
         """The same held on another device."""
-        return Latents(self.samples.to(device), self.captions, self.tags)
+        return replace(self, samples=self.samples.to(device))
 
     def gather(self, wanted: Iterable[list[int]]) -> Gathered:
         for indices in wanted:
@@ -50,14 +56,15 @@ def latents(
     codec: Codec,
     device: torch.device,
     file: Path,
-    told: Callable[[int], None] = lambda _: None,
 ) -> Latents:
     """A set's latents, from their file as far as it holds them, the rest encoded and added to it.
 
+    How far that is, is logged after every batch, as a number and how many there will be.
+
     Args:
         codec: on the device.
-        file: where they are kept, beside it a `.part` while it is incomplete.
-        told: is told how many there are, as they grow.
+        file: where they are kept, beside it a `.part` while it is incomplete; whoever finds another process at that
+            waits for it.
 
     Raises:
         Refused: the file cannot be written, or holds something else.
@@ -68,8 +75,12 @@ def latents(
     try:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            _complete(pictures, codec, device, part, told)
-            part.replace(file)
+            with _alone(part):
+                if file.exists():  # another process finished it
+                    part.unlink(missing_ok=True)
+                else:
+                    _complete(pictures, codec, device, part)
+                    part.replace(file)
         if file.stat().st_size != size:
             raise Refused(f"'{file}' holds other latents", "remove it", "latents")
         numbers = torch.from_file(str(file), size=size // 2, dtype=torch.float16)
@@ -85,7 +96,27 @@ def name_of(codec: torch.nn.Module, pictures: Gallery, told: str) -> str:
     return f"{of_tensors({**codec.state_dict(), 'pictures': images}, f'{len(pictures)} {told}')[:24]}.f16"
 
 
-def _complete(pictures: Gallery, codec: Codec, device: torch.device, part: Path, told: Callable[[int], None]) -> None:
+@contextmanager
+def _alone(part: Path) -> Generator[None]:
+    """Hold a file in the making against other processes; the lock ends with the process, however that ends.
+
+    Who has waited holds what may have become the finished file, and so has to look for that first.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows
+        yield
+        return
+    with part.open("ab") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            LOG.info("waiting for another process, which encodes the same pictures")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _complete(pictures: Gallery, codec: Codec, device: torch.device, part: Path) -> None:
     """Add to a file what it lacks; a batch is written whole or is written again."""
     bytes_each = 2 * _shape(pictures, codec, device).numel()
     done = part.stat().st_size // bytes_each // TOGETHER * TOGETHER if part.exists() else 0
@@ -96,7 +127,7 @@ def _complete(pictures: Gallery, codec: Codec, device: torch.device, part: Path,
         for indices, images in pictures.gather(batches):
             out.write(_encoded(images, codec, device).numpy().tobytes())
             done += len(indices)
-            told(done)
+            LOG.info("encoding pictures: %d of %d", done, len(pictures))
 
 
 def _shape(pictures: Gallery, codec: Codec, device: torch.device) -> torch.Size:

@@ -108,6 +108,21 @@ def items(source: Source) -> Iterator[Item]:
     return (source[index] for index in range(len(source)))
 
 
+def layers(item: Item) -> tuple[Tensor, Tensor | None]:
+    """A picture, and how opaque it is where its set keeps that.
+
+    Raises:
+        Refused: one of them is damaged, or they are of two sizes.
+        OSError: a file cannot be read.
+    """
+    picture, alpha = item.read(), item.alpha() if item.alpha else None
+    if alpha is not None and alpha.shape[1:] != picture.shape[1:]:
+        (height, width), (tall, wide) = picture.shape[1:], alpha.shape[1:]
+        what = f"{item.name} is of {width}x{height} pixels and its alpha of {wide}x{tall}"
+        raise Refused(what, "make them of one size", "data")
+    return picture, alpha
+
+
 def _layout(path: Path) -> Layout:
     claims = {name: layout.claims(path) for name, layout in LAYOUTS.items()}
     surest = [name for name, claim in claims.items() if claim and claim == max(claims.values())]

@@ -25,7 +25,7 @@ class Figure:
         of: what it is of, such as the features' name; empty where the title says all.
         value: of the model, or of the data where they are what is measured.
         beside: the same figure of something known, to read the first by; None where there is none.
-        against: what `beside` is of.
+        against: what `beside` is of; empty where that is the case's real pictures.
         better: "lower" or "higher"; empty where neither is.
         note: what a person should know of it.
         found: more of it, as JSON values.
@@ -36,7 +36,7 @@ class Figure:
     of: str
     value: Estimate
     beside: Estimate | None = None
-    against: str = "real pictures of the same prompts"
+    against: str = ""
     better: str = ""
     note: str = ""
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -63,6 +63,7 @@ class Case:
         train: what the model was trained on.
         heldout: what it never saw; None where nothing was held out.
         drawn: the real pictures that were asked for, in the order of `made`.
+        same: whether `made` are of the words of `drawn`; else these only stand beside them.
         made: the made pictures, uint8 (N, C, H, W); None where the data alone are looked at.
         model: that made them; None where it is not known.
         features: ways of seeing them.
@@ -76,6 +77,7 @@ class Case:
     train: Pictures
     heldout: Pictures | None = None
     drawn: Sequence[Drawn] = ()
+    same: bool = True
     made: Tensor | None = None
     model: Model | None = None
     features: Sequence[Features] = ()
@@ -94,6 +96,11 @@ class Case:
             "drawing": self.draws is not None,
         }
         return frozenset({"data", *(name for name, is_there in there.items() if is_there)})
+
+    @property
+    def against(self) -> str:
+        """What `real` are, for people."""
+        return "real pictures of the same prompts" if self.same else "real pictures drawn by the seed"
 
     @cached_property
     def own(self) -> Tensor:

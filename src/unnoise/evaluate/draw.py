@@ -50,8 +50,8 @@ def draw(train: Pictures, heldout: Pictures | None, count: int, seed: int = 0, f
 
 
 def order(count: int, seed: int) -> list[int]:
-    """The numbers below `count`, shuffled by the seed."""
-    return torch.randperm(count, generator=torch.Generator("cpu").manual_seed(seed)).tolist()
+    """The numbers below `count`, shuffled by the seed, which starts again from 0 at 2**64."""
+    return torch.randperm(count, generator=torch.Generator("cpu").manual_seed(seed % 2**64)).tolist()
 
 
 def styled(pictures: Pictures) -> bool:

@@ -109,7 +109,7 @@ class Hutchinson:
 
 def probes(shape: tuple[int, ...], count: int = 1, seed: int = 0) -> Tensor:
     """Random signs (count, B, ...) for a batch of this shape, each sample's a function of the seed and its place."""
-    each = [torch.Generator("cpu").manual_seed(seed * 1_000_003 + k) for k in range(shape[0])]
+    each = [_random(seed, k) for k in range(shape[0])]
     drawn = [torch.randint(0, 2, (count, *shape[1:]), generator=random) for random in each]
     return 2.0 * torch.stack(drawn, 1) - 1
 
@@ -152,9 +152,14 @@ def bits(log_densities: Tensor, values: int, width: float = 1.0) -> Tensor:
 
 def dequantised(pixels: Tensor, seed: int = 0) -> Tensor:
     """uint8 pictures (B, C, H, W) as data in [-1, 1], each value anywhere in its step of 2/255 (Theis et al. 2016)."""
-    each = [torch.Generator("cpu").manual_seed(seed * 1_000_003 + 500_009 + k) for k in range(len(pixels))]
+    each = [_random(seed, 500_009 + k) for k in range(len(pixels))]
     within = torch.stack([torch.rand(pixels.shape[1:], generator=random) for random in each]) - 0.5
     return (pixels.float() + within.to(pixels.device)) / 127.5 - 1
+
+
+def _random(seed: int, k: int) -> torch.Generator:
+    """The k-th sample's own draws, for a seed of any size."""
+    return torch.Generator("cpu").manual_seed((seed * 1_000_003 + k) % 2**63)
 
 
 def _slope(denoise: Denoise, path: Path, trace: Trace, w: float, u: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """What the recipe `emoji` is made of."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import chain
@@ -96,11 +97,19 @@ def scenes_of(recipe: Emoji, data: Path) -> Scenes:
 def encoded(recipe: Emoji, scenes: Scenes, codec: Codec, where: torch.device) -> Latents:
     """The scenes' latents, kept from run to run; on an accelerator they stay there."""
     folder = recipe.latents or home() / "cache" / "latents"
-    things = [(s.name, s.style, s.colour, s.hints, s.tints, s.corner, s.pixels.shape) for s in cut(scenes.shelf).all]
-    told = repr((things, asdict(scenes.mix), scenes.size, scenes.count, scenes.seed))
-    file = folder / name_of(cast(nn.Module, codec), scenes, told)
-    found = latents(scenes, codec, where, file)
+    file = folder / name_of(cast(nn.Module, codec), scenes, told_of(scenes))
+    found = replace(latents(scenes, codec, where, file), broken=scenes.broken)
     return found if where.type == "cpu" else found.to(where)
+
+
+def told_of(scenes: Scenes) -> str:
+    """All that the scenes' pictures follow from, their things to the pixel."""
+    things = cut(scenes.shelf).all
+    known = [(s.name, s.style, s.colour, s.hints, s.tints, s.corner, s.pixels.shape) for s in things]
+    pixels = hashlib.sha256()
+    for sprite in things:
+        pixels.update(sprite.pixels.tobytes())
+    return repr((known, pixels.hexdigest(), asdict(scenes.mix), scenes.size, scenes.count, scenes.seed))
 
 
 def heldout(recipe: Emoji, data: Path) -> Pictures | None:
@@ -152,13 +161,18 @@ def _codec(name: str, size: int, device: str) -> Codec:
             f"no codec: {error}", "train one by the recipe 'emoji_codec', or name its file", "codec"
         ) from None
     codec = read_part(path, "codec", CODECS, catalogue.place(device, "float32"))
-    if not isinstance(codec, Autoencoder) or codec.scale * PATCH > size:
+    if not isinstance(codec, Autoencoder):
         raise Refused(f"'{name}' holds no codec that makes latents", "name one of emoji_codec's", "codec")
+    multiple = PATCH * codec.scale
+    if size < multiple or size % multiple:
+        raise Refused(f"scenes of {size} pixels a side", f"with this codec a multiple of {multiple}", "size")
     return codec
 
 
 def _mix(recipe: Emoji) -> Mix:
     """The kinds of scenes, what is alone having its share; the others keep theirs among themselves."""
+    if not 0 <= recipe.alone <= 1:
+        raise Refused(f"a share of {recipe.alone:g} alone", "from 0 to 1", "alone")
     usual = Mix()
     kinds = ("placed", "counted", "pair", "row")
     rest = sum(getattr(usual, kind) for kind in kinds)

@@ -1,12 +1,13 @@
 """What the recipe `emoji_codec` is made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from unnoise import catalogue
 from unnoise.core.error import Refused
-from unnoise.data.pictures import Gallery, load
+from unnoise.data.pictures import Gallery, Pictures, load
 from unnoise.data.scenes.gallery import Scenes
 from unnoise.data.scenes.sprites import Shelf
 from unnoise.data.source import open_source
@@ -25,6 +26,7 @@ SHOWN = 128
 
 
 def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
+    _check(recipe)
     pictures = learnt(recipe, data)
     heldout = held_out(data, recipe.size, captionless=True)
     where = torch.device(device)
@@ -40,7 +42,7 @@ def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
     return Run(
         subject=Codec(title=f"emoji of {recipe.size} pixels", objective=objective, shown=shown(pictures)),
         pictures=pictures,
-        heldout=heldout,
+        heldout=heldout and _coloured(heldout),
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
@@ -64,6 +66,14 @@ def started(recipe: EmojiCodec, device: str) -> Autoencoder:
     return codec
 
 
+def _check(recipe: EmojiCodec) -> None:
+    multiple = _config(recipe).scale
+    if recipe.size < multiple or recipe.size % multiple:
+        raise Refused(f"pictures of {recipe.size} pixels a side", f"a multiple of {multiple}", "size")
+    if recipe.crop < 0 or recipe.crop % multiple:
+        raise Refused(f"crops of {recipe.crop} pixels a side", f"a multiple of {multiple}, or 0 for none", "crop")
+
+
 def _config(recipe: EmojiCodec) -> AutoencoderConfig:
     return AutoencoderConfig(channels=recipe.channels, widths=recipe.widths)
 
@@ -71,9 +81,14 @@ def _config(recipe: EmojiCodec) -> AutoencoderConfig:
 def learnt(recipe: EmojiCodec, data: Path) -> Gallery:
     """Scenes of everything there is in the set, or its pictures as they are."""
     if not recipe.scenes:
-        return load(open_source(data, captionless=True), recipe.size)
+        return _coloured(load(open_source(data, captionless=True), recipe.size))
     shelf = Shelf(data, leave=())
     return Scenes(shelf=shelf, size=recipe.size, count=recipe.scenes, seed=recipe.seed, workers=spare())
+
+
+def _coloured(pictures: Pictures) -> Pictures:
+    """The same in three channels, be they grey."""
+    return replace(pictures, images=pictures.images.expand(-1, 3, -1, -1))
 
 
 def shown(pictures: Gallery) -> torch.Tensor:

@@ -30,7 +30,7 @@ class Emoji:
         leave: Groups to leave out.
         scenes: How many scenes are drawn and encoded, in 4 KiB each.
         alone: The share of them that are one thing alone on white, as emoji are.
-        size: Pixels a side.
+        size: Pixels a side, a multiple of 16 with the shipped codec.
         width: The transformer's width.
         depth: Its blocks.
         steps: How long to train.
@@ -80,7 +80,8 @@ class Emoji:
         """The run, its scenes encoded and its model built.
 
         Raises:
-            Refused: no data are named, or they are not there; the codec is none; or the latents cannot be kept.
+            Refused: no data are named, or they are not there; the codec is none; a size or share does not do; or the
+                latents cannot be kept.
         """
         if self.data is None:
             raise Refused(

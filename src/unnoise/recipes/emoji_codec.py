@@ -22,10 +22,10 @@ class EmojiCodec:
         data: The folder of emoji shards (train-*.tar, heldout-*.tar), as webdataset writes them.
         scenes: How many scenes of the set's cut-outs it learns from; 0 learns from the pictures as they are.
         start: A codec to go on from, by name or file, instead of random weights.
-        size: Pixels a side.
+        size: Pixels a side, a multiple of 8 with two widths.
         channels: Of the latents.
         widths: Of the networks' levels.
-        crop: Each step learns from a crop of so many pixels of each picture; 0 for the whole.
+        crop: Each step learns from a crop of so many pixels of each picture, a multiple of the same; 0 for the whole.
         jitter: The largest deviation of the noise that the decoder must put up with, in the latents' own.
         critic: Train a patch critic against it, for texture.
         steps: How long to train.
@@ -54,7 +54,7 @@ class EmojiCodec:
         """The run, its data loaded and its codec built.
 
         Raises:
-            Refused: no data are named, or they are not there.
+            Refused: no data are named, or they are not there; or a size does not do.
         """
         if self.data is None:
             raise Refused(

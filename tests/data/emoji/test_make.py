@@ -110,6 +110,8 @@ def test_who_stops_in_the_middle_leaves_nothing(tmp_path: Path, noto, monkeypatc
         ({"size": 512}, "from 16 to 256"),
         ({"heldout": 0.6}, "from 0 to 0.5"),
         ({"heldout": float("nan")}, "from 0 to 0.5"),
+        ({"heldout": 0.0004}, "0.0004 held out: in steps of a thousandth"),
+        ({"heldout": 0.0305}, "in steps of a thousandth"),
         ({"workers": -1}, "0 or more"),
         ({"clones": {}}, "no repository is given"),
         ({"styles": ("twemoji",)}, "no repository given has the style"),

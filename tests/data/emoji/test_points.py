@@ -14,6 +14,14 @@ def test_codes_are_read_however_they_are_written() -> None:
     assert found("README") is None and found("110000") is None and found("") is None and found("1f34e") == (0x1F34E,)
 
 
+def test_what_is_longer_than_any_emoji_is_none() -> None:
+    kiss = "1f468-1f3fb-200d-2764-fe0f-200d-1f48b-200d-1f468-1f3fc"
+    assert len(read(kiss)) == 9
+    with pytest.raises(ValueError, match="1f34e"):
+        read("-".join(["1f34e"] * 40))
+    assert found("-".join(["1f34e"] * 11)) is None
+
+
 def test_skin_tones_are_seen() -> None:
     assert toned(read("1f44b-1f3fb")) and toned(read("1f3fd"))
     assert not toned(read("1f44b"))

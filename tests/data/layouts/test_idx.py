@@ -48,7 +48,9 @@ def test_fashion_by_its_labels(shared: Path, tmp_path: Path) -> None:
     assert source[9_999].read().shape == (1, 28, 28)
 
 
-@pytest.mark.parametrize("damage", ["magic", "axes", "short", "long", "header", "empty", "gzip", "gzip body"])
+@pytest.mark.parametrize(
+    "damage", ["magic", "axes", "short", "long", "header", "empty", "gzip", "gzip body", "no pixels"]
+)
 def test_a_wrong_file_is_named(tmp_path: Path, damage: str) -> None:
     good = _idx((3, 2, 4), bytes(range(24)))
     packed = gzip.compress(good)
@@ -61,6 +63,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, damage: str) -> None:
         "empty": b"",
         "gzip": packed[:-9],
         "gzip body": packed[:12] + bytes(8) + packed[20:],
+        "no pixels": _idx((3, 0, 0), b""),
     }[damage]
     path = _digits(tmp_path / "mnist")
     (path / "train-images-idx3-ubyte").write_bytes(data)

@@ -35,6 +35,10 @@ def test_it_is_a_gallery(scenes: Scenes) -> None:
     assert torch.equal(images[0], images[2]) and torch.equal(images[1], scenes.picture(499))
 
 
+def test_it_tells_whose_things_are_missing(scenes: Scenes) -> None:
+    assert len(scenes.broken) == 2 and scenes.broken == cut(scenes.shelf).broken
+
+
 def test_a_picture_depends_on_nothing_but_seed_and_number(scenes: Scenes) -> None:
     again = Scenes(shelf=scenes.shelf, size=24, count=900, seed=3)
     for k in (499, 0, 77):

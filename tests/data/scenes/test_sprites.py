@@ -8,7 +8,7 @@ import torch
 
 from unnoise.core.error import Refused
 from unnoise.data.scenes.colours import NAMES, share, tinted
-from unnoise.data.scenes.sprites import MOSTLY, Shelf, Sprite, Sprites, cut, sprite_of
+from unnoise.data.scenes.sprites import MOSTLY, Shelf, Sprite, Sprites, cut, cut_out, sprite_of
 from unnoise.data.source import Item, items, open_source
 
 
@@ -35,6 +35,22 @@ def test_what_has_an_alpha_and_is_wanted_is_cut_out(sprites: Sprites) -> None:
         "butter": "yellow",
         "half moon": "grey",
     }
+
+
+def test_what_cannot_be_cut_out_is_told(sprites: Sprites, tmp_path: Path, png, tar) -> None:
+    empty, torn = sprites.broken
+    assert empty.startswith("nothing of 'e' is opaque") and "torn.alpha.png" in torn
+    names = {"a": png(), "b": png()[:40], "c": png(size=(4, 8))}
+    members = {f"{name}.alpha.png": data for name, data in names.items()}
+    members |= {f"{name}.png": png() for name in names} | {f"{name}.json": b'{"name": "cup"}' for name in names}
+    few = cut_out(open_source(tar(tmp_path / "train-0.tar", members), captionless=True), Shelf(tmp_path))
+    assert len(few.all) == 1 and len(few.broken) == 2
+    assert "b.alpha.png" in few.broken[0] and few.broken[1].startswith("c is of 8x8 pixels and its alpha of 4x8")
+    for name in ("a.png", "b.png", "c.png"):
+        members[name] = b""
+    tar(tmp_path / "train-0.tar", members | {"a.txt": b"a cup"})
+    with pytest.raises(Refused, match=r"nothing to cut out in its split 'train'; 3 are broken, the first is .*a\.png"):
+        cut(Shelf(tmp_path))
 
 
 def test_a_shelf_takes_styles_and_leaves_groups(shards: Path) -> None:

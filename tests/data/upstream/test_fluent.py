@@ -29,7 +29,13 @@ def test_the_samples(samples: Path) -> None:
     assert {a.style.name for a in art} == {style.name for style in upstream.styles}
 
 
-@pytest.mark.parametrize("about", ["", "[]", "{}", '{"cldr": "x"}', '{"cldr": "x", "unicode": "zz"}', "[" * 9**5])
+@pytest.mark.parametrize(
+    "about",
+    [
+        *("", "[]", "{}", '{"cldr": "x"}', '{"cldr": "x", "unicode": "zz"}', "[" * 9**5),
+        f'{{"cldr": "x", "unicode": "{"1f34e " * 40}"}}',
+    ],
+)
 def test_a_damaged_entry_is_named(tmp_path: Path, about: str) -> None:
     (tmp_path / "assets" / "Fox").mkdir(parents=True)
     (tmp_path / "assets" / "Fox" / "metadata.json").write_text(about)

@@ -1,5 +1,7 @@
 """Every measure tells figures of a case, of whatever there is; none takes good pictures for bad ones."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -138,6 +140,25 @@ def test_loss_and_likelihood_of_a_model(model) -> None:
     assert only("likelihood", alone, count=1, steps=1, noise=0.05).title == "bits per dimension, training"
 
 
+@pytest.mark.parametrize("count", [0, -5])
+def test_a_loss_is_of_pictures(count) -> None:
+    with pytest.raises(Refused, match=f"a loss of {count} pictures"):
+        MEASURES["loss"](count=count)
+
+
+def test_the_noise_left_in_is_told_as_it_was(model) -> None:
+    from unnoise.core.schedule import Rectified
+
+    least = 0.06 / 0.94
+    given = Case(train=TRAIN, model=replace(model, schedule=Rectified(low=0.06)), rounds=2)
+    raised, own, chose = (only("likelihood", given, count=1, steps=1, noise=s) for s in (0.01, 0.1, 0))
+    assert (
+        raised.found["noise"] == pytest.approx(least) and f"{least:g} left in, the model's least: 0.01" in raised.note
+    )
+    assert own.note == "with noise of 0.1 left in"
+    assert chose.found["noise"] in (raised.found["noise"], 0.08) and f"{chose.found['noise']:g}" in chose.note
+
+
 def test_held_out_pictures_have_no_say_in_the_noise_left_in(model, monkeypatch) -> None:
     asked = []
 
@@ -153,8 +174,6 @@ def test_held_out_pictures_have_no_say_in_the_noise_left_in(model, monkeypatch) 
 
 
 def test_noise_that_cannot_be_predicted_is_refused(model) -> None:
-    from dataclasses import replace
-
     from unnoise.core.denoiser import Denoiser
     from unnoise.core.prediction import Epsilon
     from unnoise.core.schedule import Cosine

@@ -122,6 +122,8 @@ def _check(wanted: Wanted) -> None:
         raise Refused(f"pictures of {wanted.size} pixels a side", f"from {least} to {most}", "size")
     if not 0 <= wanted.heldout <= 0.5:
         raise Refused(f"a share of {wanted.heldout:g} held out", "from 0 to 0.5", "heldout")
+    if abs(wanted.heldout - round(wanted.heldout, 3)) > 1e-9:
+        raise Refused(f"a share of {wanted.heldout:g} held out", "in steps of a thousandth, such as 0.001", "heldout")
     if wanted.workers < 0:
         raise Refused(f"{wanted.workers} workers", "0 or more", "workers")
     if not wanted.clones:

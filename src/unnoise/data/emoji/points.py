@@ -12,6 +12,7 @@ Points = tuple[int, ...]
 JOINER, COLOURED = 0x200D, 0xFE0F
 TONES = range(0x1F3FB, 0x1F400)
 PEOPLE = (0x1F468, 0x1F469, 0x1F9D1)  # man, woman, person
+LONGEST = 10  # points; a kiss of two people, each with a skin tone, has nine
 _LOOKS = (0x2640, 0x2642, 0x27A1)  # female, male, facing right
 
 
@@ -19,12 +20,15 @@ def read(text: str) -> Points:
     """The code points of hexadecimal numbers parted by spaces, dashes or underscores.
 
     Raises:
-        ValueError: one is no such number, or no code point.
+        ValueError: one is no such number, or no code point; or they are more than any emoji has.
     """
     numbers = [int(part, 16) for part in re.split(r"[\s_-]+", text.strip())]
     if not all(0 < number <= 0x10FFFF for number in numbers):
         raise ValueError(text)
-    return tuple(number for number in numbers if number != COLOURED)
+    points = tuple(number for number in numbers if number != COLOURED)
+    if len(points) > LONGEST:
+        raise ValueError(text)
+    return points
 
 
 def found(text: str) -> Points | None:

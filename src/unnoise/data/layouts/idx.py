@@ -107,7 +107,7 @@ def read_idx(file: Path, axes: int) -> Table:
         axes: how many it must have: 3 for pictures, 1 for labels.
 
     Raises:
-        Refused: it is no such file, or shorter or longer than it says.
+        Refused: it is no such file, shorter or longer than it says, or its pictures have no pixels.
     """
     data = _unpacked(file)
     if data[:4] != bytes((0, 0, 8, axes)):
@@ -124,6 +124,8 @@ def read_idx(file: Path, axes: int) -> Table:
         raise Refused(
             f"'{file}' says {math.prod(shape)} values and holds {len(data) - start}", "fetch it again", "data"
         )
+    if not all(shape[1:]):
+        raise Refused(f"'{file}' has pictures of {shape[2]}x{shape[1]} pixels", "fetch it again", "data")
     return Table(shape, data[start:])
 
 

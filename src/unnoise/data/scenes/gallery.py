@@ -102,6 +102,11 @@ class Scenes:
     def tags(self) -> Sequence[Mapping[str, str]]:
         return Each(self.count, lambda index: tags_of(self.scene(index)))
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """ "NAME: why" for every picture whose thing is in no scene, since it could not be cut out."""
+        return cut(self.shelf).broken
+
     def scene(self, index: int) -> Scene:
         """What picture `index` shows."""
         return self._scenes(index)

@@ -13,7 +13,7 @@ from torch import Tensor
 from unnoise.core.error import Refused
 from unnoise.data.scenes.colours import NAMES, TINTS, Floats, Rgb, body, share, tinted
 from unnoise.data.scenes.names import colour_in, colourless, plural, stands
-from unnoise.data.source import Item, Source, items, open_source
+from unnoise.data.source import Item, Source, items, layers, open_source
 
 Bytes = NDArray[np.uint8]
 
@@ -88,9 +88,10 @@ class Sprite:
 
 @dataclass(frozen=True, eq=False)
 class Sprites:
-    """All the things there are, in the order of their set."""
+    """All the things there are, in the order of their set; `broken` says why others are not among them."""
 
     all: tuple[Sprite, ...] = field(repr=False)
+    broken: tuple[str, ...] = ()
 
     @cached_property
     def styles(self) -> Mapping[str, tuple[int, ...]]:
@@ -123,30 +124,32 @@ def cut(shelf: Shelf) -> Sprites:
     """The sprites of a shelf, read once a process: a few seconds, and 40 KB each.
 
     Raises:
-        Refused: the set cannot be opened, or nothing on this shelf has an alpha.
+        Refused: the set cannot be opened, or nothing on this shelf has an alpha that can be read.
     """
     sprites = cut_out(open_source(shelf.data, shelf.split), shelf)
-    if not sprites:
-        raise Refused(
-            f"'{shelf.data}' has nothing to cut out in its split '{shelf.split}'",
-            "scenes need shards with NAME.alpha.webp beside NAME.webp, in one of the styles and groups asked for",
-            "data",
-        )
-    return Sprites(tuple(sprites))
+    if not sprites.all:
+        broken = f"; {len(sprites.broken)} are broken, the first is {sprites.broken[0]}" if sprites.broken else ""
+        what = f"'{shelf.data}' has nothing to cut out in its split '{shelf.split}'{broken}"
+        remedy = "scenes need shards with NAME.alpha.webp beside NAME.webp, in one of the styles and groups asked for"
+        raise Refused(what, remedy, "data")
+    return sprites
 
 
-def cut_out(source: Source, shelf: Shelf) -> list[Sprite]:
-    """What of a source is kept, is not empty, has an alpha and can be decoded."""
+def cut_out(source: Source, shelf: Shelf) -> Sprites:
+    """What of a source is kept and has an alpha; what of that is empty or cannot be decoded is told as broken."""
     found: list[Sprite] = []
+    broken: list[str] = []
     for item in items(source):
         if item.alpha and item.tags.get("name") and shelf.keeps(item.tags):
             try:
-                sprite = sprite_of(item, item.read(), item.alpha())
-            except (Refused, OSError):
-                continue  # a broken or empty picture is what `audit` tells of; the others will do
-            if not shelf.nouns or sprite.noun in shelf.nouns:
-                found.append(sprite)
-    return found
+                white, alpha = layers(item)
+                assert alpha is not None
+                sprite = sprite_of(item, white, alpha)
+                if not shelf.nouns or sprite.noun in shelf.nouns:
+                    found.append(sprite)
+            except (Refused, OSError) as error:
+                broken.append(str(error) if isinstance(error, Refused) else f"{item.name}: {error}")
+    return Sprites(tuple(found), tuple(broken))
 
 
 def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:

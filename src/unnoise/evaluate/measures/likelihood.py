@@ -28,13 +28,13 @@ class Likelihood:
 
     What is told is the density of the model's samples with a little noise left in them: no network draws finer than its
     own errors, and without noise they would cost without bound. The amount is the one of `LITTLE` that suits training
-    pictures best, so that held-out ones have no say in it.
+    pictures best, so that held-out ones have no say in it; but never less than the model's own least noise.
 
     Args:
         count: pictures of each kind, drawn by the seed.
         steps: of the ODE, four calls of the network each.
         probes: random signs for each picture, by which the trace is estimated.
-        noise: sigma / alpha of the noise left in; 0 chooses.
+        noise: sigma / alpha of the noise left in, the model's least where that is more; 0 chooses.
         high: the time the ODE starts at; below 1 for a network that cannot guess where there is no data.
     """
 
@@ -56,12 +56,14 @@ class Likelihood:
 
         assert case.model is not None
         _check(case.model, self._path(case.model, self.noise or LITTLE[0]))
-        noise = self.noise or min(LITTLE, key=lambda s: float(self._bits(case, case.train, s, TOGETHER).mean()))
+        noise = self._noise(case)
         kinds = [case.heldout, case.train] if case.heldout else [case.train]
         found = [averaged(self._bits(case, each, noise, self.count), case.rounds, case.seed) for each in kinds]
         title = f"bits per dimension, {'held-out' if case.heldout else 'training'}"
         pixels = isinstance(case.model.codec, Pixels)
-        said = f"with noise of {noise:g} left in" + ("" if pixels else "; of this codec's values, not of another's")
+        said = f"with noise of {noise:g} left in"
+        said += f", the model's least: {self.noise:g} is below it" if 0 < self.noise < noise else ""
+        said += "" if pixels else "; of this codec's values, not of another's"
         yield Figure(
             "likelihood",
             title,
@@ -73,6 +75,18 @@ class Likelihood:
             said,
             {"noise": noise},
         )
+
+    def _noise(self, case: Case) -> float:
+        """The noise that is left in: what was asked for, or what suits training best; not less than the model knows."""
+        from unnoise.core.trajectory import level_at
+
+        assert case.model is not None
+        schedule = case.model.schedule
+        least = float(level_at(schedule, schedule.low).ratio)
+        some = list(dict.fromkeys(max(noise, least) for noise in ((self.noise,) if self.noise else LITTLE)))
+        if len(some) == 1:
+            return some[0]
+        return min(some, key=lambda noise: float(self._bits(case, case.train, noise, TOGETHER).mean()))
 
     def _path(self, model: Model, noise: float) -> Path:
         from unnoise.core.level import scalar

@@ -23,6 +23,12 @@ class Loss:
     count: int = 256
     needs: ClassVar[frozenset[str]] = frozenset({"data", "model"})
 
+    def __post_init__(self) -> None:
+        from unnoise.core.error import Refused
+
+        if self.count < 1:
+            raise Refused(f"a loss of {self.count} pictures", "take at least 1", "measures")
+
     def __call__(self, case: Case) -> Iterator[Figure]:
         from unnoise.evaluate.case import Figure
 
