@@ -97,6 +97,9 @@ def test_what_lies_there_and_is_no_model_is_told(home, monkeypatch, tmp_path):
     for name in ("notes", "./notes"):
         with pytest.raises(Refused, match=r"notes holds no model: a model's folder has a model_index.json"):
             catalogue.find(name)
+    (tmp_path / "notes" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(Refused, match=r"notes is a training's: its model is notes/model\.safetensors"):
+        catalogue.find("notes")
     with pytest.raises(Refused, match=r"fox\.png is a picture, no model: .*--like"):
         catalogue.find("fox.png")
     for name in ("nosuch", "no/such.safetensors"):

@@ -21,6 +21,7 @@ from unnoise.recipes import RECIPES
 from unnoise.train import event as kinds
 from unnoise.train.loop import Report
 from unnoise.train.objective import Loss
+from unnoise.train.snapshot import save
 
 train = import_module("unnoise.cli.train")
 RUN = SimpleNamespace(steps=4)
@@ -61,6 +62,7 @@ def fit(monkeypatch):
                 yield kinds.Saved(2, out / "snapshots" / "step-00000002", out / "model.safetensors")
 
         monkeypatch.setattr(import_module("unnoise.train.fit"), "fit", fake)
+        monkeypatch.setattr(import_module("unnoise.train.fit"), "begun", lambda *_: None)
         monkeypatch.setattr(train, "RECIPES", {"tiny": Tiny})
         return called
 
@@ -138,8 +140,8 @@ def test_minutes_become_steps_and_one_that_goes_on_keeps_its_own(unnoise, fit, f
     assert unnoise("train", "tiny", "--minutes", "1.5").code == 0
     assert called["run"].steps == 15
     monkeypatch.setattr(train, "replace", lambda _, steps: SimpleNamespace(steps=steps))
-    kept = [SimpleNamespace(facts={"steps": "12"})]
-    monkeypatch.setattr(import_module("unnoise.train.snapshot"), "every", lambda _: kept)
+    kept = SimpleNamespace(step=3, facts={"steps": "12", "pictures": "5", "names": '["a"]'})
+    monkeypatch.setattr(import_module("unnoise.train.fit"), "begun", lambda *_: kept)
     assert unnoise("train", "tiny", "--minutes", "1.5", "--resume").code == 0
     assert called["run"].steps == 12
 
@@ -221,6 +223,22 @@ def test_a_recipe_trains_stops_at_a_signal_and_goes_on(folder, pictures):
     assert (done.returncode, done.stdout) == (0, "run/model.safetensors\n"), done.stderr
     drawn = [sys.executable, "-m", "unnoise", "generate", "a red square", "--model", "run/model.safetensors"]
     assert subprocess.run([*drawn, "--steps", "2", "--out", "x.png"], env=environment()).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "run holds a run of 3 steps already: resume it, or name another folder"),
+        (("--resume", "--names", "b"), 'names ["a"], this one ["b"]: go on with ["a"], or name another folder'),
+        (("--resume", "--steps", 2), "steps 4, this one 2: it has taken 3; give no fewer"),
+    ],
+)
+def test_another_run_is_refused_before_anything_is_read(unnoise, folder, monkeypatch, options, said):
+    save(folder / "run" / "snapshots", 3, {}, {"names": '["a"]', "steps": "4", "pictures": "5"})
+    monkeypatch.setattr(train, "RECIPES", {"tiny": Tiny})
+    monkeypatch.setattr(Tiny, "run", lambda *_: pytest.fail("it was read"))
+    ended = unnoise("train", "tiny", "--out", "run", *options)
+    assert ended.code == 2 and said in ended.err
 
 
 def test_long_preparations_are_told_now_and_then(capsys) -> None:

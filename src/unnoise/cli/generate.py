@@ -34,13 +34,13 @@ Asked: Any = make_dataclass(
 )
 Asked.__doc__ = """Make pictures from words.
 
-unnoise generate "a red fox" --count 4 --out foxes/
+unnoise generate "a red apple" --count 4 --out apples/
 
-unnoise generate "a red fox" --seed 3 --pause-at 12 --state fox.safetensors
+unnoise generate "cat face" --seed 3 --pause-at 12 --state cat.safetensors
 
-unnoise generate "a white fox" --resume fox.safetensors
+unnoise generate "dog face" --resume cat.safetensors
 
-unnoise generate --refine out/a-red-fox-3.png --steps 60
+unnoise generate --refine out/a-red-apple-3.png --steps 60
 """
 
 

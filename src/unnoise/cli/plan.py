@@ -35,7 +35,7 @@ Asked: Any = make_dataclass(
 )
 Asked.__doc__ = """Tell what a run would do before it runs: its levels, network calls, arithmetic, memory and time.
 
-unnoise plan generate "a red fox" --steps 20 --count 4
+unnoise plan generate "a red apple" --steps 20 --count 4
 
 Takes a whole command line of 'unnoise generate'. Calls are counted by walking the sampler and the guidance along the
 run's own levels, and memory by going through the run with tensors that have no numbers. Seconds follow from this

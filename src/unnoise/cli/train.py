@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from unnoise.train.event import Event, Logged
     from unnoise.train.run import Run
+    from unnoise.train.snapshot import Snapshot
 
 OFTEN = 30.0
 """Seconds between notes of one preparation."""
@@ -34,7 +35,8 @@ class Running:
 
     Args:
         out: The run's folder, made if need be; runs/RECIPE by default.
-        resume: Go on from the newest snapshot in it; --steps may be others, as long as they are not behind.
+        resume: Go on from the newest snapshot in it, with the options that the run was begun with; --steps may be
+            others, as long as they are not behind.
         minutes: Train for so long, instead of the recipe's steps: their number is found by taking a few.
         device: The best there is by default.
         json: One JSON object a line on standard output, and nothing else there.
@@ -73,13 +75,15 @@ def _train(name: str, recipe: Any, running: Running) -> int:
     out = places.user_path(running.out or f"runs/{name}", "--out")
     places.probe(out)
     from unnoise.catalogue import place
-    from unnoise.train.fit import fit
+    from unnoise.train.fit import begun, fit
     from unnoise.train.stopping import signals
 
+    if found := begun(out, running.resume):  # known before anything is read or encoded
+        _agree(found, recipe, running)
     with _told(running):
         run = recipe.run(str(place(running.device).device))
     if running.minutes is not None:
-        run = _timed(run, running.minutes, out if running.resume else None)
+        run = _timed(run, running.minutes, found)
     with signals() as stop:
         events = fit(run, out, resume=running.resume, facts=_facts(recipe), stop=stop)
         with closing(events):
@@ -90,6 +94,18 @@ def _train(name: str, recipe: Any, running: Running) -> int:
             )
             raise KeyboardInterrupt(how)
     return 0
+
+
+def _agree(found: "Snapshot", recipe: Any, running: Running) -> None:
+    """Whether a recipe is that of the run it goes on with, as far as its options say.
+
+    Raises:
+        Refused: it is not.
+    """
+    from unnoise.train.session import check_facts
+
+    steps = {} if running.minutes is not None else {"steps": str(recipe.steps)}
+    check_facts(found, {**found.facts, **_facts(recipe), **steps})
 
 
 @contextmanager
@@ -125,13 +141,11 @@ class _Preparing(logging.Handler):
                 self.next = time.monotonic() + OFTEN
 
 
-def _timed(run: "Run", minutes: float, resumed: Path | None) -> "Run":
+def _timed(run: "Run", minutes: float, found: "Snapshot | None") -> "Run":
     """The run with as many steps as fit; one that goes on keeps the number it was begun with."""
     from unnoise.train.pace import paced
-    from unnoise.train.snapshot import every
 
-    known = every(resumed / "snapshots") if resumed else []
-    return replace(run, steps=int(known[-1].facts["steps"])) if known else paced(run, minutes)
+    return replace(run, steps=int(found.facts["steps"])) if found else paced(run, minutes)
 
 
 def _facts(recipe: Any) -> dict[str, str]:

@@ -23,7 +23,7 @@ WIDEST = {"webp": 16_383, "jpeg": 65_535}
 class Asked:
     """Make a picture larger.
 
-    unnoise upscale fox.png --scale 4 --out fox-large.png
+    unnoise upscale cat.png --scale 4 --out large.png
 
     Any size will do, as long as the result has at most 8192 x 8192 pixels; transparency is kept.
 

@@ -29,7 +29,7 @@ class Emoji:
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
         scenes: How many scenes are drawn and encoded, in 4 KiB each.
-        alone: The share of them that are one thing alone on white, as emoji are.
+        alone: The share of them that are one thing alone, as emoji are: three of four on white, the others on a colour.
         size: Pixels a side, a multiple of 16 with the shipped codec.
         width: The transformer's width.
         depth: Its blocks.

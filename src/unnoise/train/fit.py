@@ -10,7 +10,7 @@ from unnoise.train.event import Event, Saved
 from unnoise.train.preflight import preflight
 from unnoise.train.run import Run
 from unnoise.train.session import Session
-from unnoise.train.snapshot import every, sweep
+from unnoise.train.snapshot import Snapshot, every, sweep
 from unnoise.train.stopping import never
 
 
@@ -35,23 +35,33 @@ def fit(
             its preflight or diverges; or the folder cannot be written.
     """
     run.subject.check()
-    known = every(out / "snapshots")
-    if resume and not known:
-        raise Refused(f"there is no snapshot in {out}", "leave out resume to start a run there", "resume")
-    if known and not resume:
-        done = known[-1].step
-        raise Refused(f"{out} holds a run of {done} steps already", "resume it, or name another folder", "out")
+    found = begun(out, resume)
     _prepare(out)
     if not resume:
         yield preflight(run, out)
     facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures))}
-    with closing(Session(run, out, facts, known[-1] if known else None)) as session:
+    with closing(Session(run, out, facts, found)) as session:
         try:
             yield from _steps(session, stop)
         except GeneratorExit:
             if not session.saved:
                 session.save()
             raise
+
+
+def begun(out: Path, resume: bool) -> Snapshot | None:
+    """What a run in this folder goes on from; None where it begins.
+
+    Raises:
+        Refused: the folder holds a run already, or none to resume.
+    """
+    known = every(out / "snapshots")
+    if resume and not known:
+        raise Refused(f"there is no snapshot in {out}", "leave out resume to start a run there", "resume")
+    if known and not resume:
+        done = known[-1].step
+        raise Refused(f"{out} holds a run of {done} steps already", "resume it, or name another folder", "out")
+    return known[-1] if known else None
 
 
 def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Event]:

@@ -80,6 +80,8 @@ def _lies_here(name: str) -> bool:
 
 def _lost(path: Path, name: str) -> Refused:
     """The error about a path where no model is."""
+    if _is_folder(path) and _is_there(run := path / "model.safetensors"):
+        return Refused(f"the folder {name[:200]} is a training's", f"its model is {run}", "model")
     if _is_folder(path):
         what = f"the folder {name[:200]} holds no model: a model's folder has a model_index.json or a config.json"
         return Refused(what, "name such a folder, or a file of weights", "model")

@@ -79,6 +79,12 @@ def _stands_out(thing: Thing, sprite: Sprite, wall: str) -> bool:
     return dist(PALETTE[thing.tint] if thing.tint else sprite.mean, WALLS[wall]) > CONTRAST
 
 
+def _free(things: Iterable[Thing], shown: Iterable[Sprite]) -> list[str]:
+    """The walls that all of these can be told from."""
+    couples = list(zip(things, shown, strict=True))
+    return [name for name in WALLS if all(_stands_out(thing, sprite, name) for thing, sprite in couples)]
+
+
 @dataclass(frozen=True)
 class _Drawing:
     sprites: Sprites
@@ -112,7 +118,8 @@ class _Drawing:
         thing = self._thing(number, self.mix.tinted / 2)
         left = 1 - sprite.corner[0] - width / sprite.side if thing.mirrored else sprite.corner[0]
         box = Box(left, sprite.corner[1], width / sprite.side, height / sprite.side)
-        return Scene("alone", (replace(thing, boxes=(box,)),), "", "", WHITE, sprite.style)
+        wall = self._wall((thing,), (sprite,)) if self.draw.random() < self.mix.grounded else WHITE
+        return Scene("alone", (replace(thing, boxes=(box,)),), "", "", wall, sprite.style)
 
     def _placed(self) -> Scene:
         number = self.draw.choice(self.sprites.placed[self.draw.choice(list(self.sprites.placed))])
@@ -202,17 +209,23 @@ class _Drawing:
 
     def _background(self, things: Iterable[Thing], shown: Iterable[Sprite]) -> Background:
         """A background that the things can be told from."""
-        free = [name for name in WALLS if all(_stands_out(t, s, name) for t, s in zip(things, shown, strict=True))]
+        free = _free(things, shown)
         chance = self.draw.random()
         if chance < self.mix.gradient and len(free) > 1:
             axis: Axis = self.draw.choice(("across", "down"))
             names = self.draw.sample(free, 2)
             return Background(tuple(names), tuple(map(self._shade, names)), axis)
-        coloured = [name for name in free if name != "white"]
-        if coloured and (chance < self.mix.gradient + self.mix.plain or "white" not in free):
-            name = self.draw.choice(coloured)
-            return Background((name,), (self._shade(name),))
+        if chance < self.mix.gradient + self.mix.plain or "white" not in free:
+            return self._wall(things, shown)
         return WHITE
+
+    def _wall(self, things: Iterable[Thing], shown: Iterable[Sprite]) -> Background:
+        """One colour other than white that the things can be told from; white where there is none."""
+        coloured = [name for name in _free(things, shown) if name != "white"]
+        if not coloured:
+            return WHITE
+        name = self.draw.choice(coloured)
+        return Background((name,), (self._shade(name),))
 
     def _shade(self, name: str) -> Rgb:
         if name == "white":

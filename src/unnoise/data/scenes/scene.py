@@ -78,8 +78,8 @@ class Scene:
     """A picture to be.
 
     Args:
-        kind: one thing as the sets show it ("alone"), one with a size, a place and a background ("placed"), two to five
-            of a kind ("counted"), two kinds ("pair"), or three of them in a row.
+        kind: one thing as the sets show it, on white or on a colour ("alone"), one with a size, a place and a
+            background ("placed"), two to five of a kind ("counted"), two kinds ("pair"), or three of them in a row.
         things: from left to right or from top to bottom.
         axis: which of the two; "" where there is one kind.
         place: where a placed thing is, such as "top left" or "middle"; "" where nothing is to be said.
@@ -104,8 +104,8 @@ class Mix:
         tinted: how often a thing that can be given another colour is, where it has company or a background; half as
             often where it is alone.
         mirrored: how often a thing that may be is mirrored.
-        plain, gradient: how often the background is a colour other than white, or two colours; 0 to 1 together. What
-            is alone is on white.
+        plain, gradient: how often the background is a colour other than white, or two colours; 0 to 1 together.
+        grounded: how often what is alone has a colour other than white behind it, instead of these.
         medley: how often the things of a scene are each of its own style.
     """
 
@@ -118,4 +118,5 @@ class Mix:
     mirrored: float = 0.5
     plain: float = 0.45
     gradient: float = 0.2
+    grounded: float = 0.25
     medley: float = 0.04

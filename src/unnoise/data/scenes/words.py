@@ -1,6 +1,7 @@
 """What is said of a scene: several captions, from everything that can be seen to a few words, all of them true.
 
-A colour that was given to a thing is always said; whatever else a caption leaves out, it leaves free.
+A colour that was given to a thing is always said, and one that is behind a thing alone; whatever else a caption leaves
+out, it leaves free.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,14 +43,18 @@ class _Teller:
     draw: Random
 
     def alone(self) -> Sequence[str]:
-        """As people ask for one thing: mostly by its name."""
+        """As people ask for one thing: mostly by its name, and by what is behind it where that is not white."""
         thing, sprite = self.scene.things[0], self.sprite
         bare = f"{thing.tint} {thing.noun}" if thing.tint else sprite.name
         name = one(thing.noun, thing.tint) if thing.tint else one(sprite.name)
         chosen = self.draw.sample(sprite.keywords, min(2, len(sprite.keywords)))
         detail = ", ".join((self.draw.choice((name, bare)), *chosen))
-        shown = one(thing.noun, thing.colour) + self._background(0.3)
-        return (name + self._style(whole=True), name, bare, shown, detail, bare + self._style())
+        if self.scene.background.names == ("white",):
+            shown = one(thing.noun, thing.colour) + self._background(0.3)
+            return (name + self._style(whole=True), name, bare, shown, detail, bare + self._style())
+        wall = with_article(f"{self.scene.background.names[0]} background")
+        told = [some + self._background(1.0) for some in (name, bare, one(thing.noun, thing.colour))]
+        return (f"{name} on {wall}{self._style(whole=True)}", *told, told[1] + self._style())
 
     def together(self) -> Sequence[str]:
         full = self._subject(True, full=True) + self._background(1.0)
