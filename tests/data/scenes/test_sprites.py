@@ -58,6 +58,8 @@ def test_a_shelf_takes_styles_and_leaves_groups(shards: Path) -> None:
     assert "no entry" in {s.name for s in cut(Shelf(shards, leave=())).all}
     with pytest.raises(Refused, match="nothing to cut out in its split 'train'"):
         cut(Shelf(shards, leave=("Things", "Symbols")))
+    with pytest.raises(Refused, match=r"there is no group 'Thing': did you mean 'Things'\?"):
+        cut(Shelf(shards, leave=("Thing",)))
     with pytest.raises(Refused, match="no shard heldout"):
         cut(Shelf(shards, split="heldout"))
 

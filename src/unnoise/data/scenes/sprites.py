@@ -3,23 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.core.error import Refused
 from unnoise.data.scenes.colours import NAMES, TINTS, Floats, Rgb, body, share, tinted
+from unnoise.data.scenes.cutting import Bytes, premultiplied, trimmed
 from unnoise.data.scenes.names import colour_in, colourless, plural, stands
 from unnoise.data.source import Item, Source, items, layers, open_source
 
-Bytes = NDArray[np.uint8]
-
 MOSTLY = 0.5  # of a thing's pixels: below, people would rather name two colours
 PARTLY = 0.25  # enough for a colour that the thing's own name says
-TRANSPARENT = 8  # alpha below it is dust of the compression
 UNCOLOURED = ("People & Body",)  # groups whose things are not called by a colour: what is blue is the coat
 LOOKED_AT = 400  # pixels, about, that colours are measured on
 
@@ -139,7 +137,9 @@ def cut_out(source: Source, shelf: Shelf) -> Sprites:
     """What of a source is kept and has an alpha; what of that is empty or cannot be decoded is told as broken."""
     found: list[Sprite] = []
     broken: list[str] = []
+    groups = set[str]()
     for item in items(source):
+        groups.add(item.tags.get("group", ""))
         if item.alpha and item.tags.get("name") and shelf.keeps(item.tags):
             try:
                 white, alpha = layers(item)
@@ -149,6 +149,9 @@ def cut_out(source: Source, shelf: Shelf) -> Sprites:
                     found.append(sprite)
             except (Refused, OSError) as error:
                 broken.append(str(error) if isinstance(error, Refused) else f"{item.name}: {error}")
+    for name in shelf.leave:  # what is not in a set may be left out of it, but not what looks like another name
+        if name not in groups and (near := get_close_matches(name, groups, 1, 0.75)):
+            raise Refused(f"there is no group '{name}'", f"did you mean '{near[0]}'?", "leave")
     return Sprites(tuple(found), tuple(broken))
 
 
@@ -158,7 +161,7 @@ def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:
     Raises:
         Refused: nothing of it is opaque.
     """
-    pixels, left, top = _trimmed(_premultiplied(white.numpy(), alpha.numpy()), item.name)
+    pixels, left, top = trimmed(premultiplied(white.numpy(), alpha.numpy()), item.name)
     looked_at = _sample(pixels)
     shares = dict(zip(NAMES, share(looked_at).tolist(), strict=True))
     name = item.tags["name"]
@@ -181,23 +184,6 @@ def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:
         side=white.shape[2],
         pixels=pixels,
     )
-
-
-def _premultiplied(white: Bytes, alpha: Bytes) -> Bytes:
-    """What was laid on white, (H, W, 4): white shows through where it is not opaque, and that much is taken off."""
-    alpha = np.where(alpha < TRANSPARENT, 0, alpha).astype(np.uint8)
-    opacity = alpha.astype(np.int16)
-    colour = np.clip(white.astype(np.int16) - (255 - opacity), 0, opacity).astype(np.uint8)
-    return np.concatenate([colour, alpha]).transpose(1, 2, 0)
-
-
-def _trimmed(pixels: Bytes, name: str) -> tuple[Bytes, int, int]:
-    seen = pixels[..., 3] > 0
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    if not len(rows):
-        raise Refused(f"nothing of '{name}' is opaque", "leave it out", "data")
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    return np.ascontiguousarray(pixels[top:bottom, left:right]), int(left), int(top)
 
 
 def _rgb(colour: Floats) -> Rgb:
