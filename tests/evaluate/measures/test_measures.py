@@ -106,7 +106,8 @@ def test_a_held_out_picture_that_was_trained_on_hides_no_copies() -> None:
     assert [f.value.value for f in some] == [1, 1] and some[0].beside.count == len(HELDOUT)
     assert "2 of the held-out pictures are training pictures too" in some[0].note
     nothing = pictures(TRAIN.images[:9], word="other")
-    assert figures("memorisation", case(TRAIN.images[:20], nothing))["copies of training pictures", "pixels 2x2"]
+    found = figures("memorisation", case(torch.cat([TRAIN.images[:20], drawings(20, 5)]), nothing))
+    assert found["copies of training pictures", "16x16 pixels, in 1/255"].value.value == 0.5
 
 
 def test_copies_are_told_by_what_was_asked_for(model) -> None:
