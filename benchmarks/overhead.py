@@ -24,7 +24,7 @@ from unnoise.core.event import Progress
 from unnoise.tasks.generate import Generate
 
 REQUESTS: dict[str, dict[str, Any]] = {
-    "heun, guidance 4 (the default)": {},
+    "the default, dpmpp_2m, guidance 4": {},
     "euler, guidance 4": {"sampler": "euler"},
     "euler, no guidance": {"sampler": "euler", "guidance": 1},
     "dpmpp_2m, rescaled": {"sampler": "dpmpp_2m", "guidance": "rescaled:scale=4"},
