@@ -76,7 +76,7 @@ def report(step):
 EVENTS = (
     kinds.Preflight(Path("run/first_batch.png"), (1.0, 0.5), 1234, 5_600_000, ("a.png: cut",)),
     report(1),
-    kinds.Logged(1, 0.5, 1.0, 1e-3, 123.4, 2.0),
+    kinds.Logged(1, 0.5, 1.0, 1e-3, 123.4, 2.0, 6.0),
     kinds.Heldout(1, 0.25),
     kinds.Previewed(1, Path("run/previews/1.png")),
     report(2),
@@ -111,6 +111,7 @@ def test_events_are_told_as_json(unnoise, fit):
         "rate": 1e-3,
         "speed": 123.4,
         "seconds": 2.0,
+        "left": 6.0,
     }
     assert events[-1]["model"] == "runs/tiny/model.safetensors"
 

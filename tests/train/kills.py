@@ -123,7 +123,8 @@ def in_a_step(out: Path) -> Callable[[], None]:
 def left(out: Path) -> dict[str, object]:
     """All that a run leaves, as far as it must be the same."""
     newest = every(out / "snapshots")[-1]  # an older one too many goes with the next that is written
-    lines = [{k: v for k, v in line.items() if k not in ("speed", "seconds")} for line in read(out / "log.jsonl")]
+    timed = ("speed", "seconds", "left")
+    lines = [{k: v for k, v in line.items() if k not in timed} for line in read(out / "log.jsonl")]
     files = {p.name: store.read_tensors(p) for p in [*out.glob("averages/*"), out / "model.safetensors"]}
     hidden = [str(p) for p in out.rglob(".*.tmp")]
     return {"step": newest.step, "state": newest.tensors(), "lines": lines, "files": files, "hidden": hidden}

@@ -91,12 +91,13 @@ def test_the_log_says_what_the_reports_say(straight: tuple[Path, list[Event]]) -
     steps = [line for line in lines if "loss" in line]
     each = losses(events)
     assert [line["step"] for line in steps] == [2, 3, 4, 6]
-    assert steps[0].keys() == {"step", "loss", "norm", "rate", "speed", "seconds"}
+    assert steps[0].keys() == {"step", "loss", "norm", "rate", "speed", "seconds", "left"}
     means = [sum(each[:2]) / 2, each[2], each[3], sum(each[4:]) / 2]
     assert [line["loss"] for line in steps] == pytest.approx(means)
     assert [line["rate"] for line in steps] == pytest.approx([1e-3, 1e-3, 1e-3, 1e-3 / 1.8])
     assert all(line["speed"] > 0 for line in steps)
     assert [line["seconds"] for line in steps] == sorted(line["seconds"] for line in steps)
+    assert [line["left"] for line in steps] == pytest.approx([x["seconds"] * (6 / x["step"] - 1) for x in steps])
     assert [(line["step"], line["heldout"]) for line in lines if "heldout" in line] == [
         (event.step, event.loss) for event in events if isinstance(event, Heldout)
     ]
@@ -146,6 +147,20 @@ def test_closing_saves_the_last_step_and_resuming_equals_a_straight_run(
     assert equal(state(tmp_path), state(out))
     steps = [line["step"] for line in read_log(tmp_path / "log.jsonl")]
     assert steps == sorted({2, 3, 4, 6, closed} - ({2} if closed > 2 else set()) | {2})
+
+
+def test_the_time_left_is_told_at_the_pace_since_this_start(tmp_path: Path) -> None:
+    begun = fit(run(), tmp_path)
+    next(e for e in begun if isinstance(e, Saved))
+    begun.close()
+    log = tmp_path / "log.jsonl"
+    lines = [line for line in read_log(log) if "seconds" in line]
+    slow = [{**line, "seconds": 1000.0 * line["step"]} for line in lines]  # as another machine left it
+    log.write_text("".join(json.dumps(line) + "\n" for line in slow))
+    told = [e for e in fit(run(), tmp_path, resume=True) if isinstance(e, Logged)]
+    assert all(e.seconds > 3000 for e in told)
+    assert [e.left for e in told] == pytest.approx([0.0] * len(told), abs=100.0)
+    assert told[-1].left == 0
 
 
 def test_closing_at_once_writes_no_snapshot(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_events_pass_and_are_written(tmp_path: Path) -> None:
 
     picture = tmp_path / "sheet.png"
     save(picture, torch.zeros(3, 4, 4, dtype=torch.uint8))
-    events = [Logged(20, 0.5, 1.5, 1e-3, 90.0, 2.0), Heldout(20, 0.25), Previewed(20, picture)]
+    events = [Logged(20, 0.5, 1.5, 1e-3, 90.0, 2.0, 6.0), Heldout(20, 0.25), Previewed(20, picture)]
     closed: list[bool] = []
 
     def source() -> Iterator[Event]:

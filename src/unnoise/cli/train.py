@@ -208,5 +208,5 @@ def _sentence(event: "Event", steps: int) -> str:
 
 
 def _progress(event: "Logged", steps: int) -> str:
-    left = clock(event.seconds / event.step * (steps - event.step))
-    return f"step {event.step}/{steps}: loss {event.loss:.4f}, {event.speed:.0f} pictures/s, {left} left"
+    pace = f"{event.speed:.0f} pictures/s, {clock(event.left)} left"
+    return f"step {event.step}/{steps}: loss {event.loss:.4f}, {pace}"

@@ -34,6 +34,7 @@ class Logged:
         rate: the learning rate at this step.
         speed: pictures a second, of training alone.
         seconds: of training alone, from the run's beginning.
+        left: seconds of training alone until the last step, at the pace since this start.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Logged:
     rate: float
     speed: float
     seconds: float
+    left: float
 
 
 @dataclass(frozen=True)

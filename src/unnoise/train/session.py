@@ -41,6 +41,7 @@ class Session:
         self.saved_at = self.trainer.step
         self.log = Log(out / "log.jsonl", self.trainer.step)
         self._seconds = max((float(line.get("seconds", 0)) for line in self.log.lines), default=0.0)
+        self._began = self.trainer.step, self._seconds
         self._clear()
 
     @property
@@ -111,7 +112,9 @@ class Session:
             )
         rate = run.optimizing.rate * run.optimizing.factor(step, run.steps)
         self._seconds += self._spent
-        line = Logged(step, loss, norm, rate, self._count * run.batch / self._spent, self._seconds)
+        pace = (self._seconds - self._began[1]) / (step - self._began[0])
+        speed, left = self._count * run.batch / self._spent, pace * (run.steps - step)
+        line = Logged(step, loss, norm, rate, speed, self._seconds, left)
         self.log.add(asdict(line))
         self._clear()
         yield line
