@@ -65,6 +65,9 @@ def test_the_table_the_page_and_the_pictures(evaluate, folder):
     pictures = made(folder)
     assert len(pictures) == 6 and pictures[0].startswith("000001-") and pictures[5].endswith("-5.png")
     page = (folder / "out/evaluation.html").read_text()
+    record = read_record(folder / "out" / pictures[0])
+    how = f"steps 1, sampler {record.sampler}, guidance {record.guidance}"  # its spacing is the model's own
+    assert f"6 pictures, seeds from 0; {how}; " in page and record.guidance and not record.spacing
     assert page.count("<img") == 18 and "Fréchet distance" in page and "nearest training picture" in page
     assert json.loads((folder / "out/figures.json").read_text())["figures"][0]["measure"] == "frechet"
 

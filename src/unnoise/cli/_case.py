@@ -45,11 +45,13 @@ class Gathered:
         case: what is measured.
         files: the made pictures' files, in its order; none where the data alone are.
         notes: what a person should know.
+    how: the settings that a model drew them by.
     """
 
     case: Case
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
 
 
 def gathered(asked: "Asked", maker: "Maker | None", folder: Path) -> Gathered:
@@ -113,7 +115,10 @@ def _drawn(asked: "Asked", maker: "Maker", folder: Path, empty: Case) -> Gathere
 
     pictures, files = made(folder, [d.prompt for d in drawn])
     model = maker.shelf.model(maker.task.model)
-    return Gathered(replace(empty, drawn=drawn, made=pictures, model=model, draws=draws), files)
+    plan = maker.task.plan(maker.description)
+    settings = {name: getattr(plan, name) for name in ("steps", "sampler", "spacing", "guidance")}
+    how = tuple(f"{name} {value}" for name, value in settings.items() if value)
+    return Gathered(replace(empty, drawn=drawn, made=pictures, model=model, draws=draws), files, how=how)
 
 
 def _found(made: Pictures, empty: Case) -> Gathered:

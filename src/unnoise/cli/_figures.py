@@ -125,6 +125,7 @@ def _page(asked: "Asked", made: Gathered, figures: Sequence[Figure]) -> str:
     head, rows = _table(figures)
     count = len(case.drawn)
     about = [f"{count} pictures, seeds from {asked.seed}"] if asked.model else [f"{count} pictures"] if count else []
+    about += [", ".join(made.how)] if made.how else []
     about += [f"{len(case.train)} training pictures, {len(case.heldout) if case.heldout else 0} held out"]
     about += [f"the first {SHOWN} are shown"] if count > SHOWN else []
     about += [f"features {f.name}: {f.digest}" for f in case.features] if count else []
