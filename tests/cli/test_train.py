@@ -19,12 +19,15 @@ from cli.conftest import environment, files
 from unnoise.cli._parse import field_help
 from unnoise.recipes import RECIPES
 from unnoise.train import event as kinds
+from unnoise.train.fit import begun
 from unnoise.train.loop import Report
 from unnoise.train.objective import Loss
 from unnoise.train.snapshot import save
 
 train = import_module("unnoise.cli.train")
 RUN = SimpleNamespace(steps=4)
+ASKED: list["Tiny"] = []
+FACTS = {"recipe": "tiny", "steps": "12", "names": '["x", "y"]', "data": "null"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,7 @@ class Tiny:
 
     def run(self, device):
         assert device == "cpu"
+        ASKED.append(self)
         return RUN
 
 
@@ -52,8 +56,8 @@ def fit(monkeypatch):
     called = {}
 
     def put(*events):
-        def fake(run, out, *, resume, facts, stop):
-            called.update(run=run, out=out, resume=resume, facts=facts, stop=stop)
+        def fake(run, out, *, stop, **asked):
+            called.update(recipe=ASKED[-1], run=run, out=out, stop=stop, **asked)
             for event in events:
                 yield event() if callable(event) else event
                 if stop():
@@ -95,7 +99,9 @@ def test_events_are_told_as_lines(unnoise, fit):
         "step 2: snapshot in run/snapshots/step-00000002, model in run/model.safetensors",
     ]
     assert (called["run"], called["out"], called["resume"]) == (RUN, Path("run"), False)
-    assert called["facts"] == {"names": '["b", "c"]'}  # steps and data may differ when it goes on
+    here = json.dumps(str(Path("here").absolute()))
+    assert called["facts"] == {"recipe": "tiny", "steps": "9", "names": '["b", "c"]', "data": here}
+    assert "data" in called["free"] and "names" not in called["free"]
 
 
 def test_events_are_told_as_json(unnoise, fit):
@@ -119,7 +125,10 @@ def test_events_are_told_as_json(unnoise, fit):
 def test_quiet_leaves_the_model(unnoise, fit):
     called = fit(*EVENTS)
     assert unnoise("train", "tiny", "--quiet", "--resume").out == "runs/tiny/model.safetensors\n"
-    assert called["resume"] is True
+    assert called["resume"] is True and called["width"] is None
+    assert unnoise("train", "tiny", "--quiet", "--resume", "--ema", "0.07").code == 0
+    assert called["width"] == 0.07
+    assert "with --resume" in unnoise("train", "tiny", "--ema", "0.07").refusal()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -140,11 +149,22 @@ def test_minutes_become_steps_and_one_that_goes_on_keeps_its_own(unnoise, fit, f
     monkeypatch.setattr(paced, "paced", lambda _, minutes: SimpleNamespace(steps=round(10 * minutes)))
     assert unnoise("train", "tiny", "--minutes", "1.5").code == 0
     assert called["run"].steps == 15
-    monkeypatch.setattr(train, "replace", lambda _, steps: SimpleNamespace(steps=steps))
-    kept = SimpleNamespace(step=3, facts={"steps": "12", "pictures": "5", "names": '["a"]'})
-    monkeypatch.setattr(import_module("unnoise.train.fit"), "begun", lambda *_: kept)
+    save(folder / "runs/tiny/snapshots", 3, {}, FACTS)
+    monkeypatch.setattr(import_module("unnoise.train.fit"), "begun", begun)
     assert unnoise("train", "tiny", "--minutes", "1.5", "--resume").code == 0
-    assert called["run"].steps == 12
+    assert (called["run"], called["facts"]["steps"]) == (RUN, "12")
+
+
+def test_a_run_goes_on_with_the_options_it_was_begun_with(unnoise, fit, folder, monkeypatch):
+    called = fit(*EVENTS)
+    save(folder / "runs/tiny/snapshots", 3, {}, {**FACTS, "data": '"/old/data"'})
+    monkeypatch.setattr(import_module("unnoise.train.fit"), "begun", begun)
+    assert unnoise("train", "tiny", "--resume").code == 0
+    assert called["facts"] == {**FACTS, "data": '"/old/data"'} and called["recipe"].data == Path("/old/data")
+    assert unnoise("train", "tiny", "--resume", "--steps", 20, "--data", "moved").code == 0
+    moved = str(Path("moved").absolute())
+    assert called["facts"] == {**FACTS, "steps": "20", "data": json.dumps(moved)}
+    assert called["recipe"].names == ("x", "y")
 
 
 def test_a_signal_before_the_first_step_promises_no_resume(unnoise, fit):
@@ -168,6 +188,7 @@ def test_a_signal_before_the_first_step_promises_no_resume(unnoise, fit):
         (["emoji", "--stepz", "3"], "did you mean --steps?"),
         (["emoji", "--rate", "nan"], "finite number"),
         (["emoji", "extra"], "one word too many"),
+        (["emoji", "--data", ".", "--steps", "0"], "steps"),
         (["emoji", "--data", ".", "--out", "file/run"], "cannot write into"),
         (["emoji", "--data", ".", "--device", "tpu"], "cpu"),
     ],
@@ -235,11 +256,13 @@ def test_a_recipe_trains_stops_at_a_signal_and_goes_on(folder, pictures):
     ],
 )
 def test_another_run_is_refused_before_anything_is_read(unnoise, folder, monkeypatch, options, said):
-    save(folder / "run" / "snapshots", 3, {}, {"names": '["a"]', "steps": "4", "pictures": "5"})
-    monkeypatch.setattr(train, "RECIPES", {"tiny": Tiny})
+    save(folder / "run" / "snapshots", 3, {}, {"recipe": "tiny", "names": '["a"]', "steps": "4", "data": "null"})
+    monkeypatch.setattr(train, "RECIPES", {"tiny": Tiny, "other": Tiny})
     monkeypatch.setattr(Tiny, "run", lambda *_: pytest.fail("it was read"))
     ended = unnoise("train", "tiny", "--out", "run", *options)
     assert ended.code == 2 and said in ended.err
+    said = "run has recipe tiny, this one other: go on with tiny, or name another folder"
+    assert said in unnoise("train", "other", "--out", "run", "--resume").refusal()
 
 
 def test_long_preparations_are_told_now_and_then(capsys) -> None:

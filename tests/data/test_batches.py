@@ -22,7 +22,7 @@ totals, sizes, seeds = st.integers(1, 50), st.integers(1, 20), st.integers(-(2**
 def _pictures(total: int) -> Pictures:
     images = torch.arange(total, dtype=torch.uint8)[:, None, None, None] + torch.tensor([0, 100], dtype=torch.uint8)
     names = tuple(map(str, range(total)))
-    return Pictures(images, names, tuple((f"a {n}", f"b {n}", f"c {n}") for n in names), ({},) * total)
+    return Pictures(images, names, tuple((f"a no{n}", f"b no{n}", f"c no{n}") for n in names), ({},) * total)
 
 
 @given(totals, sizes, seeds, st.integers(0, 30))
@@ -91,9 +91,17 @@ def test_a_part_of_a_batch_keeps_what_belongs_together() -> None:
 def test_captions_belong_to_their_pictures_and_flips_mirror() -> None:
     for batch in islice(batches(_pictures(9), Order(size=6, seed=3), captions=any_of, flip=0.5), 10):
         for k, index in enumerate(batch.indices):
-            assert batch.captions[k].endswith(f" {index}")
+            assert batch.captions[k].endswith(f" no{index}")
             expected = [index, index + 100]
             assert batch.images[k, 0, 0].tolist() == (expected[::-1] if batch.flipped[k] else expected)
+
+
+def test_what_tells_left_from_right_is_never_mirrored() -> None:
+    images = torch.zeros(4, 1, 1, 2, dtype=torch.uint8)
+    captions = (("a dog",), ("a cup left of a plate", "a cup"), (), ("a dial",))
+    told = Pictures(images, tuple("abcd"), captions, ({}, {}, {}, {"name": "three o'clock"}))
+    for batch in islice(batches(told, Order(size=4, seed=0), flip=1.0), 5):
+        assert batch.flipped.tolist() == [index in (0, 2) for index in batch.indices]
 
 
 def test_a_caption_may_depend_on_its_tags() -> None:

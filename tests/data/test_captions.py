@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.data.captions import Variants, any_of, first, with_article
+from unnoise.data.captions import Variants, any_of, first, sided, with_article
 
 CAPTIONS = ("red apple, fluent 3d emoji, glossy 3d render",)
 TAGS = {"name": "red apple", "style": "fluent-3d", "keywords": "fruit, mac, school, 🍎 core, x1"}
@@ -87,3 +87,9 @@ def test_any_metadata_gives_the_same_text_for_the_same_draw(texts, name, keyword
 )
 def test_articles(name: str, expected: str) -> None:
     assert with_article(name) == expected
+
+
+def test_a_mirrored_clock_tells_another_time() -> None:
+    clocks = ("three o'clock", "waxing crescent moon", "left speech bubble", "chart increasing", "rightwards hand")
+    assert all(map(sided, (*clocks, "hundred points", "musical notes", "ZZZ", "a cup left of a plate")))
+    assert not any(map(sided, ("red apple", "dog", "brightness", "notebook", "")))

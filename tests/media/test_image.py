@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from media.examples import RECORD, noise, smooth
 from unnoise.core.error import Refused
+from unnoise.media.container import probe
 from unnoise.media.embed import XMP, metadata
 from unnoise.media.image import (
     Format,
@@ -158,6 +159,14 @@ def test_a_still_picture_does_not_move(tmp_path: Path) -> None:
             still(tmp_path / name)
     (tmp_path / "b.gif").write_bytes(file_of(frames[0], "gif"))
     assert still(tmp_path / "b.gif").tolist() == decode(file_of(frames[0], "gif"), "x").tolist()
+
+
+def test_a_phones_jpeg_with_others_behind_it_is_a_still(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), c) for c in ("red", "blue")]
+    data = file_of(frames[0], "mpo", save_all=True, append_images=frames[1:])
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert probe(data, "x").format == "JPEG"
+    assert still(tmp_path / "a.jpg")[:, 0, 0].tolist() == [254, 0, 0]
 
 
 def test_only_the_first_frame_counts() -> None:

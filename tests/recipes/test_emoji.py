@@ -92,12 +92,22 @@ def test_things_that_cannot_be_cut_out_are_told(small, emoji, tmp_path):
         ({"alone": -0.1}, "from 0 to 1"),
         ({"alone": float("nan")}, "from 0 to 1"),
         ({"scenes": 0}, "0 scenes: take at least 1"),
+        ({"width": 32}, "width 32 is no multiple of 64: try 64"),
+        ({"width": 200}, "width 200 is no multiple of 64: try 192"),
+        ({"rate": -1.0}, "a learning rate of -1: give 0 or more"),
+        ({"muon": float("inf")}, "a learning rate of inf"),
     ],
 )
 def test_sizes_and_shares_are_looked_at_before_a_scene_is_encoded(small, tmp_path, changes, said):
     with pytest.raises(Refused, match=said):
         small(**changes).run()
     assert not (tmp_path / "latents").exists()
+
+
+def test_without_styles_all_are_learnt_and_held_out(small):
+    run = small(styles=()).run()
+    assert len(run.heldout) == 2
+    assert {tags["style"] for tags in run.heldout.tags} == {"fluent-3d", "noto"}
 
 
 def test_it_trains_and_draws(small):

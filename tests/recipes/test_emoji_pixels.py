@@ -44,6 +44,13 @@ def test_without_data_it_says_what_it_takes():
     assert refused.value.field == "data"
 
 
+@pytest.mark.parametrize(("field", "value"), [("width", 32), ("width", 200), ("size", 60), ("size", 0)])
+def test_sizes_are_looked_at_before_anything_is_read(field, value):
+    with pytest.raises(Refused, match="multiple of") as refused:
+        small("nowhere", **{field: value}).run()
+    assert refused.value.field == field
+
+
 def test_other_styles_and_groups_are_left_out(data):
     run = small(data).run()
     assert [captions[0] for captions in run.pictures.captions] == list(KEPT)

@@ -28,6 +28,7 @@ from unnoise.train.run import Every, Run
 from unnoise.train.sheets import preview
 from unnoise.train.snapshot import every
 from unnoise.train.stopping import signals
+from unnoise.weights import store
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +162,39 @@ def test_the_time_left_is_told_at_the_pace_since_this_start(tmp_path: Path) -> N
     assert all(e.seconds > 3000 for e in told)
     assert [e.left for e in told] == pytest.approx([0.0] * len(told), abs=100.0)
     assert told[-1].left == 0
+
+
+def test_the_file_gets_the_average_of_a_width_that_is_chosen_afterwards(tmp_path: Path) -> None:
+    long = run(steps=60, every=Every(report=0, snapshot=10, preview=0, heldout=0))
+    list(fit(long, tmp_path))
+    state = store.read_tensors(every(tmp_path / "snapshots")[-1].path / "state.safetensors")
+
+    def off(width: float, average: int) -> float:
+        """How far the file is from an average that the run keeps."""
+        list(fit(long, tmp_path, resume=True, width=width))
+        made = store.read_tensors(tmp_path / "model.safetensors")
+        kept = {k[10:]: v for k, v in state.items() if k.startswith(f"average.{average}.network.")}
+        return max(float((made[name] - value).abs().mean()) for name, value in kept.items())
+
+    rounded, apart = max(off(0.05, 0), off(0.1, 1)), off(0.05, 1)
+    assert 2 * rounded < apart
+    assert all(rounded < off(0.07, which) < apart for which in (0, 1))
+    with pytest.raises(Refused, match=r"width 0.28 at step 60 cannot be made"):
+        list(fit(long, tmp_path, resume=True, width=0.28))
+
+
+def test_another_vocabulary_or_codec_is_another_run(tmp_path: Path) -> None:
+    list(fit(run(steps=2), tmp_path))
+    other = run(steps=4)
+    other.subject.model.conditioner.vocabulary += " "
+    with pytest.raises(Refused, match="learnt other words"):
+        list(fit(other, tmp_path, resume=True))
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_no_steps_are_no_training(steps: int) -> None:
+    with pytest.raises(Refused, match=f"a training of {steps} steps: take at least 1"):
+        run(steps=steps)
 
 
 def test_closing_at_once_writes_no_snapshot(tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
 """The log holds whole lines, and on resume nothing from after the snapshot."""
 
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from train.test_snapshot import room
+from unnoise.core.error import Refused
 from unnoise.train.log import Log, read
 
 
@@ -31,3 +36,9 @@ def test_a_new_run_begins_a_new_log(tmp_path: Path) -> None:
     Log(path).close()
     assert read(path) == []
     assert read(tmp_path / "none") == []
+
+
+def test_a_full_disk_is_refused_once_and_closing_says_nothing_more(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log.jsonl")
+    with room(100), pytest.raises(Refused, match="cannot write"), closing(log):
+        log.add({"step": 1, "long": "x" * 200})

@@ -140,6 +140,11 @@ def test_the_codec_is_not_trained() -> None:
     assert "weights.codec.gain" in trainer.tensors()
     assert not model.codec.training
     assert float(model.codec.gain) == 1
+    held = trainer.tensors()
+    Trainer(replace(run, subject=subject)).restore(held, 2)
+    held["weights.codec.gain"] = torch.tensor(2.0)
+    with pytest.raises(Refused, match="codec is another one"):
+        Trainer(replace(run, subject=subject)).restore(held, 2)
 
 
 def test_a_compiled_forward_stays_behind_when_a_model_is_copied() -> None:

@@ -1,32 +1,28 @@
 """Train a model by a recipe, or go on where a training stopped."""
 
-import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, fields, make_dataclass, replace
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.cli import _places as places
+from unnoise.cli._begun import FREE, agree, as_begun, told
 from unnoise.cli._parse import parse
 from unnoise.cli._show import Bar, clock, note, say, say_json
 from unnoise.core.error import Refused
 from unnoise.recipes import RECIPES
+from unnoise.tasks._plan import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from unnoise.train.event import Event, Logged
-    from unnoise.train.run import Run
-    from unnoise.train.snapshot import Snapshot
 
 OFTEN = 30.0
 """Seconds between notes of one preparation."""
-
-FREE = ("data", "steps", "compiled", "previews")
-"""Fields of a recipe that may differ when a run is resumed: its folder may have moved, and it may go on for longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +31,12 @@ class Running:
 
     Args:
         out: The run's folder, made if need be; runs/RECIPE by default.
-        resume: Go on from the newest snapshot in it, with the options that the run was begun with; --steps may be
-            others, as long as they are not behind.
-        minutes: Train for so long, instead of the recipe's steps: their number is found by taking a few.
+        resume: Go on from the newest snapshot in it, with the options that the run was begun with, which need not be
+            given again; --steps may be others, as long as they are not behind.
+        minutes: Train for so long, instead of the recipe's steps: their number is found by taking a few, and stays when
+            the run goes on.
+        ema: The relative width of the average of its weights that the model's file gets, chosen afterwards, with
+            --resume, from 0.05 and 0.1 stored along the run; 0.05 by default. Narrower is nearer to the last weights.
         device: The best there is by default.
         json: One JSON object a line on standard output, and nothing else there.
         quiet: No progress, only the model's path.
@@ -46,6 +45,7 @@ class Running:
     out: str = field(default="", metadata={"metavar": "DIR"})
     resume: bool = False
     minutes: float | None = None
+    ema: float | None = field(default=None, metadata={"metavar": "WIDTH"})
     device: str | None = None
     json: bool = False
     quiet: bool = False
@@ -58,10 +58,27 @@ def command(args: list[str]) -> int:
     if not args or args[0].startswith("-"):
         raise Refused("no recipe is given", f"one of {', '.join(RECIPES)} comes first", "recipe")
     name, kind = args[0], RECIPES[args[0]]
+    recipe, running = _read(name, kind, args[1:])
+    check_number(recipe.steps, 1, 10**9, "steps")
+    if running.ema is not None and not running.resume:
+        raise Refused("--ema is chosen when there are averages", "give it with --resume", "ema")
+    out = places.user_path(running.out or f"runs/{name}", "--out")
+    places.probe(out)
+    from unnoise.train.fit import begun
+
+    if found := begun(out, running.resume):  # known before anything is read or encoded
+        agree(found, {"recipe": name})
+        recipe, running = _read(name, as_begun(kind, found), args[1:])
+        agree(found, told(name, recipe))
+    return _train(recipe, told(name, recipe), running, out)
+
+
+def _read(name: str, kind: type[Any], args: list[str]) -> tuple[Any, Running]:
+    """A recipe and how it runs, from the words behind its name."""
     shape = make_dataclass("Asked", [("recipe", kind), ("run", Running)], frozen=True, kw_only=True)
     shape.__doc__ = kind.__doc__
-    asked: Any = parse(shape, args[1:], f"unnoise train {name}")
-    return _train(name, asked.recipe, asked.run)
+    asked: Any = parse(shape, args, f"unnoise train {name}")
+    return asked.recipe, asked.run
 
 
 def _help() -> str:
@@ -71,21 +88,18 @@ def _help() -> str:
     return "\n".join([*usage, *rows, "", "'unnoise train RECIPE --help' says what a recipe takes."])
 
 
-def _train(name: str, recipe: Any, running: Running) -> int:
-    out = places.user_path(running.out or f"runs/{name}", "--out")
-    places.probe(out)
+def _train(recipe: Any, facts: dict[str, str], running: Running, out: Path) -> int:
     from unnoise.catalogue import place
-    from unnoise.train.fit import begun, fit
+    from unnoise.train.fit import fit
+    from unnoise.train.pace import paced
     from unnoise.train.stopping import signals
 
-    if found := begun(out, running.resume):  # known before anything is read or encoded
-        _agree(found, recipe, running)
     with _told(running):
         run = recipe.run(str(place(running.device).device))
-    if running.minutes is not None:
-        run = _timed(run, running.minutes, found)
+    if running.minutes is not None and not running.resume:
+        run = paced(run, running.minutes)
     with signals() as stop:
-        events = fit(run, out, resume=running.resume, facts=_facts(recipe), stop=stop)
+        events = fit(run, out, resume=running.resume, facts=facts, free=FREE, width=running.ema, stop=stop)
         with closing(events):
             last = _follow(events, run.steps, running)
         if stop():
@@ -94,18 +108,6 @@ def _train(name: str, recipe: Any, running: Running) -> int:
             )
             raise KeyboardInterrupt(how)
     return 0
-
-
-def _agree(found: "Snapshot", recipe: Any, running: Running) -> None:
-    """Whether a recipe is that of the run it goes on with, as far as its options say.
-
-    Raises:
-        Refused: it is not.
-    """
-    from unnoise.train.session import check_facts
-
-    steps = {} if running.minutes is not None else {"steps": str(recipe.steps)}
-    check_facts(found, {**found.facts, **_facts(recipe), **steps})
 
 
 @contextmanager
@@ -139,17 +141,6 @@ class _Preparing(logging.Handler):
             case _:
                 note(record.getMessage(), self.running.json, self.running.quiet)
                 self.next = time.monotonic() + OFTEN
-
-
-def _timed(run: "Run", minutes: float, found: "Snapshot | None") -> "Run":
-    """The run with as many steps as fit; one that goes on keeps the number it was begun with."""
-    from unnoise.train.pace import paced
-
-    return replace(run, steps=int(found.facts["steps"])) if found else paced(run, minutes)
-
-
-def _facts(recipe: Any) -> dict[str, str]:
-    return {f.name: json.dumps(getattr(recipe, f.name), default=str) for f in fields(recipe) if f.name not in FREE}
 
 
 def _follow(events: "Iterator[Event]", steps: int, running: Running) -> int:

@@ -5,7 +5,7 @@ Every epoch is a permutation keyed by (seed, epoch), and the epochs in a row are
 """
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from unnoise.core.error import Refused
-from unnoise.data.captions import Choose, any_of
+from unnoise.data.captions import Choose, any_of, sided
 from unnoise.data.pictures import Gallery
 
 
@@ -105,7 +105,7 @@ def batches(
     Args:
         pictures: `Pictures`, or a `Stream`, whose workers end when the iterator is closed.
         captions: which caption a picture gets.
-        flip: how likely a picture is mirrored, 0 to 1.
+        flip: how likely a picture is mirrored, 0 to 1; one whose words tell left from right never is.
     """
     if not 0 <= flip <= 1:
         raise Refused(f"flip {flip} is no probability", "write 0 to 1", "flip")
@@ -121,8 +121,14 @@ def _batches(
         for step, (indices, images) in zip(count(start), gathered, strict=False):
             draws = (Random(order.key(step, place, "caption")) for place in order.places)
             chosen = [captions(texts[i], tags[i], draw) for i, draw in zip(indices, draws, strict=True)]
-            flipped = torch.tensor([order.key(step, place, "flip") < flip * 2**64 for place in order.places])
+            drawn = [order.key(step, place, "flip") < flip * 2**64 for place in order.places]
+            may = [yes and not _sided(texts[i], tags[i]) for i, yes in zip(indices, drawn, strict=True)]
+            flipped = torch.tensor(may)
             yield Batch(_mirrored(images, flipped), chosen, indices, flipped)
+
+
+def _sided(captions: Sequence[str], tags: Mapping[str, str]) -> bool:
+    return any(map(sided, (*captions, tags.get("name", ""))))
 
 
 def _mirrored(images: Tensor, flipped: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ style phrase and keywords, and people will type "a red apple": so all of these a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Protocol
 
@@ -17,12 +18,22 @@ _PLURAL = re.compile(
 )  # not class, iris, bus, rhinoceros
 _A = re.compile(r"uni([^nm]|$)|u[bks][aeiu]|ut[ei]|eu|ewe|once|one")
 _AN = re.compile(r"[aeiou]|hour|honest|honou?r|heir|x-|8|11\b|18\b")
+_SIDED = re.compile(
+    r"\b(?:left|right|leftwards|rightwards|clockwise|moon|o'clock|thirty|clock|chart|button|keycap|map|globe|points|ZZZ"
+    r"|notes?|\d+\w*)\b"
+)
 
 
 class Choose(Protocol):
     """One caption out of a picture's captions and tags; "" for a picture nobody described."""
 
     def __call__(self, captions: tuple[str, ...], tags: Mapping[str, str], draw: Random, /) -> str: ...
+
+
+@lru_cache(maxsize=8192)
+def sided(text: str) -> bool:
+    """Whether a picture of these words mirrored would no longer be one, as a waxing moon or three o'clock."""
+    return bool(_SIDED.search(text))
 
 
 def first(captions: tuple[str, ...], tags: Mapping[str, str], draw: Random) -> str:

@@ -16,6 +16,8 @@ from PIL import Image
 from unnoise.core.error import Refused
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # each format more is a parser more that strangers' bytes reach
+ANNEXED = "MPO"
+"""Pillow's word for a JPEG that has others behind it, as phones write them: thumbnails, depth, light. It is a still."""
 PIXELS = 8192 * 8192
 BYTES = 256 * 2**20
 FAULTS = (
@@ -52,7 +54,7 @@ def probe(data: bytes, name: str) -> Header:
         Refused: if the bytes are no picture that we read, or it is too large.
     """
     with opened(data, name) as image:
-        return Header(image.format or "", *image.size)
+        return Header(_format(image), *image.size)
 
 
 def frames(data: bytes, name: str) -> int:
@@ -62,7 +64,11 @@ def frames(data: bytes, name: str) -> int:
         Refused: if the bytes are no picture that we read, or it is damaged.
     """
     with opened(data, name) as image:
-        return int(getattr(image, "n_frames", 1))
+        return 1 if image.format == ANNEXED else int(getattr(image, "n_frames", 1))
+
+
+def _format(image: Image.Image) -> str:
+    return "JPEG" if image.format == ANNEXED else image.format or ""
 
 
 @contextlib.contextmanager

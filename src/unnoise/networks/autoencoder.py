@@ -72,8 +72,12 @@ class Autoencoder(nn.Module):
         return nn.functional.conv2d(sample, weight, look[:, -1], padding=1).clamp(-1, 1)
 
     @torch.no_grad()
-    def fit_look(self, media: Tensor) -> None:
-        """Find that map by least squares over pictures (B, media, H, W)."""
+    def fit(self, media: Tensor) -> None:
+        """Find what is not trained over pictures (B, media, H, W): that map, by least squares, and before it their
+        latents' statistics, which are others for averaged weights than for those in training."""
+        inner = self.encoder(media).float().transpose(0, 1).flatten(1)
+        cast(Tensor, self.whiten.running_mean).copy_(inner.mean(1))
+        cast(Tensor, self.whiten.running_var).copy_(inner.var(1))
         near = nn.functional.unfold(self.encode(media), 3, padding=1).transpose(1, 2).flatten(0, 1)  # (B h w, 9 C)
         near = torch.cat([near, near.new_ones(len(near), 1)], 1).double()
         shrunk = nn.functional.avg_pool2d(media, self.scale).flatten(2).transpose(1, 2).flatten(0, 1).double()

@@ -1,7 +1,7 @@
 """What the recipe `emoji` is made of."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -19,9 +19,7 @@ from unnoise.core.home import home
 from unnoise.core.model import Codec, Model
 from unnoise.core.prediction import Data
 from unnoise.core.schedule import Rectified
-from unnoise.data.captions import any_of
 from unnoise.data.latents import Latents, latents, name_of
-from unnoise.data.pictures import Pictures
 from unnoise.data.scenes.gallery import Scenes
 from unnoise.data.scenes.scene import Mix
 from unnoise.data.scenes.sprites import Shelf, cut
@@ -29,6 +27,7 @@ from unnoise.data.workers import spare
 from unnoise.networks import CODECS
 from unnoise.networks.autoencoder import Autoencoder
 from unnoise.networks.dit import DiT, DiTConfig
+from unnoise.recipes._heads import heads
 from unnoise.recipes._heldout import held_out
 from unnoise.recipes._started import regrown, started
 from unnoise.recipes.emoji import Emoji
@@ -54,6 +53,8 @@ TIMES = LogitNormal(0.6, 1.1)
 
 
 def run(recipe: Emoji, data: Path, device: str) -> Run:
+    heads(recipe.width)  # what does not fit is said before anything is read
+    optimizing = Optimizing(rate=recipe.rate, muon=recipe.muon)
     where = torch.device(device)
     scenes = scenes_of(recipe, data)
     cut(scenes.shelf)  # data that are not there are said first
@@ -69,14 +70,12 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
     return Run(
         subject=Diffusion(model=model, objective=objective, previews=recipe.previews),
         pictures=encoded(recipe, scenes, model.codec, where),
-        heldout=heldout(recipe, data),
+        heldout=held_out(data, recipe.size, scenes.shelf.keeps),
         steps=recipe.steps,
         batch=recipe.batch,
         pieces=recipe.pieces,
         seed=recipe.seed,
-        optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
-        matrices=lambda name: "blocks." in name,
-        captions=any_of,
+        optimizing=optimizing,
         compiled=recipe.compiled,
         stored=torch.bfloat16,
     )
@@ -112,15 +111,6 @@ def told_of(scenes: Scenes) -> str:
     return repr((known, pixels.hexdigest(), asdict(scenes.mix), scenes.size, scenes.count, scenes.seed))
 
 
-def heldout(recipe: Emoji, data: Path) -> Pictures | None:
-    """Pictures of things that training never sees, of its styles."""
-
-    def wanted(tags: Mapping[str, str]) -> bool:
-        return tags.get("style") in recipe.styles and tags.get("group") not in recipe.leave
-
-    return held_out(data, recipe.size, wanted)
-
-
 def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> Model:
     """An untrained model of these scenes, its weights a function of the recipe's seed."""
     torch.manual_seed(recipe.seed)
@@ -128,7 +118,7 @@ def build(recipe: Emoji, scenes: Scenes, codec: Codec, device: torch.device) -> 
         network, conditioner = regrown(recipe.trunk, codec.channels, PATCH)
     else:
         sizes = DiTConfig(
-            channels=codec.channels, patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64
+            channels=codec.channels, patch=PATCH, width=recipe.width, depth=recipe.depth, heads=heads(recipe.width)
         )
         network, vocabulary = DiT(sizes), learn(_said(scenes), WORDS)
         conditioner = TransformerConditioner(TransformerConfig(vocabulary=WORDS, depth=3), vocabulary, DiT.Condition)

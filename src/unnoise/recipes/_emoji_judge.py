@@ -10,6 +10,7 @@ from unnoise.data.captions import Variants
 from unnoise.data.pictures import Pictures, load
 from unnoise.data.source import open_source
 from unnoise.networks.eye import Eye, EyeConfig
+from unnoise.recipes._heads import heads
 from unnoise.recipes._heldout import held_out
 from unnoise.recipes.emoji_judge import EmojiJudge
 from unnoise.text._vocabulary import learn
@@ -27,15 +28,15 @@ CAPTIONS = Variants(name=0.45, styled=0.2, detailed=0.2, keywords=0.15)
 
 
 def run(recipe: EmojiJudge, data: Path, device: str) -> Run:
+    sizes = TransformerConfig(
+        vocabulary=WORDS, window=32, width=recipe.width, depth=recipe.depth, heads=heads(recipe.width)
+    )
     pictures = load(open_source(data, "train+extra" if recipe.extra else "train"), recipe.size)
     heldout = held_out(data, recipe.size)
     torch.manual_seed(recipe.seed)
     media = int(pictures.images.shape[1])
     eye = Eye(EyeConfig(size=recipe.size, media=media, widths=recipe.widths, blocks=recipe.blocks, out=recipe.width))
-    reader = TransformerConfig(
-        vocabulary=WORDS, window=32, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64
-    )
-    text = TransformerConditioner(reader, learn(_said(pictures), WORDS), Eye.Condition)
+    text = TransformerConditioner(sizes, learn(_said(pictures), WORDS), Eye.Condition)
     objective = Contrastive(
         eye=eye.to(device), text=text.to(device), augment=Augment(ground=recipe.ground), autocast=torch.bfloat16
     )

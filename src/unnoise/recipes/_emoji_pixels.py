@@ -9,6 +9,7 @@ import torch
 from unnoise.core.clock import Scaled
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.description import Description
+from unnoise.core.error import Refused
 from unnoise.core.model import Model
 from unnoise.core.prediction import Data
 from unnoise.core.schedule import Rectified
@@ -17,6 +18,7 @@ from unnoise.data.pictures import Keep, Pictures, load
 from unnoise.data.source import open_source
 from unnoise.networks.dit import DiT, DiTConfig
 from unnoise.networks.pixels import Pixels, PixelsConfig
+from unnoise.recipes._heads import heads
 from unnoise.recipes._heldout import held_out
 from unnoise.recipes._started import started
 from unnoise.recipes.emoji_pixels import EmojiPixels
@@ -41,6 +43,9 @@ CAPTIONS = Variants(name=0.75, styled=0.1, detailed=0.15, keywords=0.0)
 
 
 def run(recipe: EmojiPixels, data: Path, device: str) -> Run:
+    heads(recipe.width)  # what does not fit is said before anything is read
+    if recipe.size < PATCH or recipe.size % PATCH:
+        raise Refused(f"pictures of {recipe.size} pixels a side", f"a multiple of {PATCH}", "size")
     keep: Keep = lambda tags: _wanted(recipe, tags.get("style", ""), tags.get("group", ""))  # noqa: E731
     pictures = load(open_source(data), recipe.size, keep=keep)
     heldout = held_out(data, recipe.size, keep)
@@ -58,7 +63,6 @@ def run(recipe: EmojiPixels, data: Path, device: str) -> Run:
         batch=recipe.batch,
         seed=recipe.seed,
         optimizing=Optimizing(rate=recipe.rate, muon=recipe.muon),
-        matrices=lambda name: "blocks." in name,
         captions=CAPTIONS,
         flip=0.5,
         compiled=recipe.compiled,
@@ -70,7 +74,7 @@ def build(recipe: EmojiPixels, pictures: Pictures, device: torch.device) -> Mode
     torch.manual_seed(recipe.seed)
     vocabulary = learn(chain.from_iterable(_words(p) for p in zip(pictures.captions, pictures.tags, strict=True)), 2048)
     size = TransformerConfig(vocabulary=2048, depth=2)
-    network = DiT(DiTConfig(patch=PATCH, width=recipe.width, depth=recipe.depth, heads=recipe.width // 64))
+    network = DiT(DiTConfig(patch=PATCH, width=recipe.width, depth=recipe.depth, heads=heads(recipe.width)))
     conditioner = TransformerConditioner(size, vocabulary, DiT.Condition)
     description = Description(
         name="emoji",

@@ -31,7 +31,7 @@ class Emoji:
         scenes: How many scenes are drawn and encoded, in 4 KiB each.
         alone: The share of them that are one thing alone, as emoji are: three of four on white, the others on a colour.
         size: Pixels a side, a multiple of 16 with the shipped codec.
-        width: The transformer's width.
+        width: The transformer's width, a multiple of 64.
         depth: Its blocks.
         steps: How long to train.
         batch: Scenes a step.

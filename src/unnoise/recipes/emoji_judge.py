@@ -65,8 +65,6 @@ class EmojiJudge:
             )
         if self.batch < 2:
             raise Refused(f"a batch of {self.batch} has nothing to be told from", "take at least 2", "batch")
-        if self.width < 64 or self.width % 64:
-            raise Refused(f"width {self.width} is no multiple of 64", "try 192", "width")
         from unnoise.recipes._emoji_judge import run
 
         return run(self, self.data, device)

@@ -23,8 +23,8 @@ class EmojiPixels:
         styles: Drawing styles to learn, by the shards' style tag.
         leave: Groups to leave out.
         start: A model to go on from, by name or file, with its width and depth, instead of random weights.
-        size: Pixels a side.
-        width: The transformer's width.
+        size: Pixels a side, a multiple of 8.
+        width: The transformer's width, a multiple of 64.
         depth: Its blocks.
         steps: How long to train.
         batch: Pictures a step.
@@ -54,7 +54,7 @@ class EmojiPixels:
         """The run, its data loaded and its model built.
 
         Raises:
-            Refused: no data are named, or they are not there.
+            Refused: no data are named, or they are not there; or a size does not do.
         """
         if self.data is None:
             raise Refused(

@@ -1,7 +1,8 @@
 """What surrounds the loop: checks before it; along it a log, snapshots, previews, held-out loss and the model."""
 
+import hashlib
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -9,13 +10,20 @@ from unnoise.core.error import Refused
 from unnoise.train.event import Event, Saved
 from unnoise.train.preflight import preflight
 from unnoise.train.run import Run
-from unnoise.train.session import Session
+from unnoise.train.session import Session, check_facts
 from unnoise.train.snapshot import Snapshot, every, sweep
 from unnoise.train.stopping import never
 
 
 def fit(
-    run: Run, out: Path, *, resume: bool = False, facts: Mapping[str, str] = {}, stop: Callable[[], bool] = never
+    run: Run,
+    out: Path,
+    *,
+    resume: bool = False,
+    facts: Mapping[str, str] = {},
+    free: Collection[str] = (),
+    width: float | None = None,
+    stop: Callable[[], bool] = never,
 ) -> Generator[Event, None, None]:
     """Train a run to its end, from its beginning or from its newest snapshot.
 
@@ -27,20 +35,26 @@ def fit(
         run: what is trained, in place.
         out: its folder, made where it is missing.
         resume: go on from the newest snapshot.
-        facts: what a later resume must agree with (a recipe's fields). `steps` may be any that are not behind.
+        facts: what the run is of (a recipe's fields), kept with its snapshots: a later resume must agree with them.
+            `steps` may be any that are not behind.
+        free: names of facts that may be others then.
+        width: the relative width of the average that the model's file holds (EDM2), where it is not the run's first:
+            it is put together from those stored along the run.
         stop: asked after each step.
 
     Raises:
         Refused: the folder holds a run already, or none to resume; the run is another one than the snapshot's, fails
-            its preflight or diverges; or the folder cannot be written.
+            its preflight or diverges; the averages stored do not give the width; or the folder cannot be written.
     """
     run.subject.check()
     found = begun(out, resume)
     _prepare(out)
     if not resume:
         yield preflight(run, out)
-    facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures))}
-    with closing(Session(run, out, facts, found)) as session:
+    facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures)), "words": _digest(run)}
+    if found:
+        check_facts(found, facts, free)
+    with closing(Session(run, out, facts, found, width)) as session:
         try:
             yield from _steps(session, stop)
         except GeneratorExit:
@@ -62,6 +76,11 @@ def begun(out: Path, resume: bool) -> Snapshot | None:
         done = known[-1].step
         raise Refused(f"{out} holds a run of {done} steps already", "resume it, or name another folder", "out")
     return known[-1] if known else None
+
+
+def _digest(run: Run) -> str:
+    """Of the words that its weights have numbers for: other data give others, in tensors of the same shapes."""
+    return hashlib.sha256(run.subject.words().encode()).hexdigest()[:16]
 
 
 def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Event]:

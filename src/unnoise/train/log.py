@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class Log:
             raise Refused(f"cannot write {self.path}", error.strerror or str(error), "out") from None
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # a line that could not be written was told, and is tried once more here
+            self._file.close()
 
 
 def read(path: Path) -> list[dict[str, Any]]:

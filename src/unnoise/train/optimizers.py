@@ -32,6 +32,11 @@ class Optimizing:
     cooldown: float = 0.3
     clip: float = 1.0
 
+    def __post_init__(self) -> None:
+        for name in ("rate", "muon"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise Refused(f"a learning rate of {getattr(self, name):g}", "give 0 or more", name)
+
     def factor(self, step: int, steps: int) -> float:
         """What the rate is multiplied with at a step, counted from 1."""
         rise = min(1.0, step / max(self.warmup, 1))

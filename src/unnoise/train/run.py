@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from unnoise.core.error import Refused
 from unnoise.data.captions import Choose, any_of
 from unnoise.data.pictures import Gallery, Pictures
 from unnoise.train.optimizers import Optimizing
@@ -56,3 +57,14 @@ class Run:
     every: Every = field(default_factory=Every)
     compiled: bool = False
     stored: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
+
+
+def check_steps(steps: int) -> None:
+    """Raises:
+    Refused: that many steps are no training.
+    """
+    if steps < 1:
+        raise Refused(f"a training of {steps} steps", "take at least 1", "steps")

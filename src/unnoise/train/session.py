@@ -1,6 +1,6 @@
 """A run with its folder: what is written there, and when."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -13,7 +13,7 @@ from unnoise.train import snapshot
 from unnoise.train.event import Event, Heldout, Logged, Previewed, Saved
 from unnoise.train.log import Log
 from unnoise.train.loop import Report
-from unnoise.train.post_hoc import keep
+from unnoise.train.post_hoc import keep, post_hoc
 from unnoise.train.run import Run
 from unnoise.train.snapshot import Snapshot
 from unnoise.train.trainer import Trainer
@@ -24,17 +24,23 @@ class Session:
     """Args:
     run: what is trained.
     out: its folder.
-    facts: what a later resume must agree with.
-    found: the snapshot to go on from.
+    facts: what its snapshots say that it is of.
+    found: the snapshot to go on from, whose facts agree.
+    width: of the average that the model's file holds, made of those stored; the run's first by default.
 
     Raises:
         Refused: the snapshot is another run's, or the folder cannot be written.
     """
 
-    def __init__(self, run: Run, out: Path, facts: Mapping[str, str], found: Snapshot | None = None) -> None:
-        if found:
-            check_facts(found, facts)
-        self.run, self.out, self.facts, self.found = run, out, facts, found
+    def __init__(
+        self,
+        run: Run,
+        out: Path,
+        facts: Mapping[str, str],
+        found: Snapshot | None = None,
+        width: float | None = None,
+    ) -> None:
+        self.run, self.out, self.facts, self.found, self.width = run, out, facts, found, width
         self.trainer = Trainer(run)
         if found:
             self.trainer.restore(found.tensors(), found.step)
@@ -88,7 +94,11 @@ class Session:
         for average in self.trainer.averages:
             keep(self.out / "averages", average)
         path = self.out / "model.safetensors"
-        write_tensors(path, *self.trainer.averaged().export(self.trainer.step, self.run.stored))
+        if self.width is None:
+            shown = self.trainer.averaged()
+        else:
+            shown = self.trainer.holding(post_hoc(self.out / "averages", self.width, self.trainer.step))
+        write_tensors(path, *shown.export(self.trainer.step, self.run.stored))
         return path
 
     def close(self) -> None:
@@ -124,17 +134,23 @@ class Session:
         self._loss = self._norm = torch.zeros((), device=self.trainer.device)
 
 
-def check_facts(found: Snapshot, facts: Mapping[str, str]) -> None:
+def check_facts(found: Snapshot, facts: Mapping[str, str], free: Collection[str] = ()) -> None:
     """Whether a run may go on from a snapshot.
+
+    Args:
+        free: names of facts that may differ.
 
     Raises:
         Refused: a fact differs; `steps` may be any number that is not behind, so that a run can be made longer, or its
             rate brought down sooner.
     """
-    for name in sorted(found.facts.keys() | facts.keys()):
+    for name in sorted((found.facts.keys() | facts.keys()) - set(free)):
         old, new = found.facts.get(name, "nothing"), facts.get(name, "nothing")
         if old == new or (name == "steps" and old.isdigit() and new.isdigit() and int(new) >= found.step):
             continue
+        if name == "words":
+            what = f"the run in {found.path.parent.parent} learnt other words than these data give"
+            raise Refused(what, "go on with the data that it was begun with, or name another folder", "data")
         fewer = f"it has taken {found.step}; give no fewer"
         remedy = fewer if name == "steps" else f"go on with {old}, or name another folder"
         raise Refused(f"the run in {found.path.parent.parent} has {name} {old}, this one {new}", remedy, name)

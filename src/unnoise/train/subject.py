@@ -4,10 +4,11 @@ One file a kind in `train/subjects`. A subject holds its modules and the objecti
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self, TypeVar, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.data.batches import Batch, Order
@@ -30,6 +31,10 @@ class Subject(Protocol):
 
     def parts(self) -> Mapping[str, nn.Module]:
         """All modules that snapshots and files hold, by the prefix of their tensors' names."""
+        ...
+
+    def words(self) -> str:
+        """The words that its weights have numbers for, as any text: a run goes on with the same alone."""
         ...
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
@@ -86,6 +91,12 @@ def copied(module: Part) -> Part:
 def on_device(subject: Subject) -> torch.device:
     """Where a subject's modules are."""
     return next(p.device for module in subject.parts().values() for p in module.parameters())
+
+
+def mean_square(again: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, together: int = 32) -> float:
+    """The mean square error, in media, of what becomes of uint8 pictures (N, C, S, S), some together at a time."""
+    total = sum(F.mse_loss(again(some), floats(some, device)) * len(some) for some in images.split(together))
+    return float(total / len(images))
 
 
 def floats(images: Tensor, device: torch.device) -> Tensor:

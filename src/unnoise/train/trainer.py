@@ -86,9 +86,12 @@ class Trainer:
 
     def averaged(self, which: int = 0) -> Subject:
         """The subject with averaged weights, apart from the one in training: what is exported and shown."""
+        return self.holding(self.averages[which].values if self.averages else {})
+
+    def holding(self, weights: Mapping[str, Tensor]) -> Subject:
+        """The subject with these weights in the place of its own, apart from the one in training."""
         made = self.run.subject.copied()
-        if self.averages:
-            nn.ModuleDict(dict(made.parts())).load_state_dict(dict(self.averages[which].values), strict=False)
+        nn.ModuleDict(dict(made.parts())).load_state_dict(dict(weights), strict=False)
         return made
 
     def heldout(self, subject: Subject) -> float | None:
@@ -114,6 +117,7 @@ class Trainer:
         theirs = {k: v.shape for k, v in tensors.items() if not k.startswith("optimizer.")}
         if odd := sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)):
             raise Refused(f"the snapshot is another run's: {odd[0]} differs", "start in another folder", "resume")
+        self._check_kept(tensors)
         self.modules.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("weights.")})
         for i, average in enumerate(self.averages):
             average.step = step
@@ -122,6 +126,20 @@ class Trainer:
         for role, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_nested(f"optimizer.{role}", tensors, optimizer.state_dict()))
         self.step = step
+
+    def _check_kept(self, tensors: Mapping[str, Tensor]) -> None:
+        """Whether what a run does not train is what it was, such as a codec whose latents it learns.
+
+        Raises:
+            Refused: it is another one.
+        """
+        for name, part in self.modules.items():
+            if any(p.requires_grad for p in part.parameters()):
+                continue
+            for key, value in part.state_dict().items():
+                if not torch.equal(value.cpu(), tensors[f"weights.{name}.{key}"].cpu()):
+                    what = f"the snapshot's {name} is another one than this run's"
+                    raise Refused(what, "go on with the file that the run was begun with", "resume")
 
 
 def _flat(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:

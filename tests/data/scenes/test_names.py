@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.data.scenes.names import colour_in, colourless, many, one, plural, sided, stands
+from unnoise.data.scenes.names import colour_in, colourless, many, one, plural, stands
 from unnoise.data.source import items, open_source
 
 
@@ -100,11 +100,6 @@ def test_colours_in_names() -> None:
     assert not colourless("light blue heart")
     assert not colourless("leafy green")
     assert colourless("greenhouse")
-
-
-def test_a_mirrored_clock_tells_another_time() -> None:
-    assert all(map(sided, ("three o'clock", "waxing crescent moon", "left speech bubble", "chart increasing")))
-    assert not any(map(sided, ("red apple", "dog", "brightness")))
 
 
 @given(

@@ -62,6 +62,24 @@ def test_a_whole_run_with_its_files(tmp_path: Path) -> None:
     assert made.decode(made.encode(media)).shape == media.shape
 
 
+def made_of(subject: Codec) -> Autoencoder:
+    """The codec as its file has it."""
+    tensors, _ = subject.export(0, torch.float32)
+    codec = Autoencoder(subject.objective.codec.config).eval()
+    codec.load_state_dict({name.removeprefix("codec."): value for name, value in tensors.items()})
+    return codec
+
+
+def test_the_latents_of_an_averaged_codec_are_white_too() -> None:
+    trainer = Trainer(run(steps=20, widths=(0.1,)))
+    list(trainer.steps())
+    averaged = trainer.averaged()
+    with torch.no_grad():
+        latents = made_of(averaged).encode(averaged.shown.float() / 127.5 - 1)
+    torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(latents.shape[1]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(latents.shape[1]), atol=1e-3, rtol=0)
+
+
 def test_it_learns_and_the_held_out_loss_is_the_mean_square_error() -> None:
     made = run(steps=100, widths=(0.1,))
     trainer = Trainer(made)
@@ -71,7 +89,7 @@ def test_it_learns_and_the_held_out_loss_is_the_mean_square_error() -> None:
     last = trainer.heldout(averaged)
     assert first is not None and last is not None and last < first / 2
     media = tiny.pictures(6, seed=1).images.float() / 127.5 - 1
-    codec = averaged.objective.codec
+    codec = made_of(averaged)
     with torch.no_grad():
         again = codec.decode(codec.encode(media)).clamp(-1, 1)
     assert last == pytest.approx(float((again - media).square().mean()), rel=1e-5)

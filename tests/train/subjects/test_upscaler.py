@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from train import tiny
 from unnoise.catalogue import place
 from unnoise.data.batches import batches
 from unnoise.data.degradations import Degradations, eight_bits
 from unnoise.data.pictures import Pictures
-from unnoise.media.image import read
+from unnoise.media.image import read, to_bytes
 from unnoise.networks import UPSCALERS
 from unnoise.networks.upscaler import Upscaler as Network
 from unnoise.networks.upscaler import UpscalerConfig
@@ -21,6 +22,7 @@ from unnoise.train.fit import fit
 from unnoise.train.objectives.upscaling import Upscaling
 from unnoise.train.optimizers import Optimizing
 from unnoise.train.run import Every, Run
+from unnoise.train.subjects import upscaler
 from unnoise.train.subjects.upscaler import Upscaler
 from unnoise.train.trainer import Trainer
 from unnoise.weights.header import read_header
@@ -91,16 +93,20 @@ def test_it_learns_and_the_held_out_loss_is_the_mean_square_error() -> None:
     assert last == pytest.approx(float((again - media).square().mean()), rel=1e-3)
 
 
-def test_the_first_batch_is_drawn_as_the_network_is_given_it() -> None:
+def test_the_first_batch_is_drawn_as_the_network_is_given_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made = run()
+    made = replace(made, subject=replace(made.subject, objective=replace(made.subject.objective, crop=16)))
     trainer = Trainer(made)
     with closing(batches(made.pictures, trainer.order)) as found:
         batch = next(found)
-    plain = replace(made.subject, objective=replace(made.subject.objective, tint=0.0))
-    first, again = (made.subject.sheet(batch, trainer.order, step) for step in (0, 0))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, made.subject.sheet(batch, trainer.order, 1))
-    assert not torch.equal(first, plain.sheet(batch, trainer.order, 0))
+    shown = list[Tensor]()
+    monkeypatch.setattr(upscaler, "captioned", lambda pictures, _: shown.extend(pictures) or pictures[0])
+    made.subject.sheet(batch, trainer.order, 0)
+    given = list[Tensor]()
+    made.subject.objective.upscaler.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    next(trainer.steps())
+    assert shown[0].shape == (3, 4, 4)
+    assert torch.equal(torch.stack(shown), to_bytes(given[0][: len(shown)]))
 
 
 def test_no_preview_where_nothing_is_to_be_shown() -> None:

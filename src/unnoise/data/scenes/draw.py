@@ -15,9 +15,10 @@ from random import Random
 from typing import Literal, get_args
 
 from unnoise.core.error import Refused
+from unnoise.data.captions import sided
 from unnoise.data.scenes.arrange import WHOLE, at, grouped, halves, parted
 from unnoise.data.scenes.colours import PALETTE, Rgb
-from unnoise.data.scenes.names import plural, sided
+from unnoise.data.scenes.names import plural
 from unnoise.data.scenes.scene import SMALL, Axis, Background, Box, Kind, Mix, Scene, Thing
 from unnoise.data.scenes.sprites import Sprite, Sprites
 

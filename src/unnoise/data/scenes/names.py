@@ -82,9 +82,8 @@ _TAIL = re.compile(
 _COLOURS = "|".join(NAMES)
 _LEADING = re.compile(rf"({_COLOURS}) (?=[a-z])")
 _WITHIN = re.compile(rf"\b(?:{_COLOURS}|golden|rainbow)\b")
-_UNPLACED = re.compile(r",|o'clock|-thirty|index pointing|\b(?:left|right)\b")
+_UNPLACED = re.compile(r",|o'clock|-thirty|index pointing|\b(?:left|right)(?:wards)?\b")
 _DOING = re.compile(r"^(?:man|woman|person) (?:in |with |[a-z]+ing .)")
-_SIDED = re.compile(r"\b(?:left|right|clockwise|moon|o'clock|thirty|clock|chart|button|keycap|map|globe|\d+\w*)\b")
 
 
 def colour_in(name: str) -> tuple[str, str]:
@@ -96,11 +95,6 @@ def colour_in(name: str) -> tuple[str, str]:
 def colourless(name: str) -> bool:
     """Whether no colour is said anywhere in a name."""
     return not _WITHIN.search(name)
-
-
-def sided(name: str) -> bool:
-    """Whether a thing of this name mirrored would no longer be one, as a waxing moon or three o'clock."""
-    return bool(_SIDED.search(name))
 
 
 @lru_cache(maxsize=8192)

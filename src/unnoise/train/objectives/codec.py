@@ -5,7 +5,7 @@ an orthonormal Haar transform's coefficients (Mallat 1989) counts every scale's 
 al. 2017) with the hinge loss (Lim and Ye 2017) asks for the texture of real pictures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -63,15 +63,7 @@ class Coding:
 
     def errors(self, made: Tensor, data: Tensor) -> Tensor:
         """The error (B,) of pixels and details of each picture (B, C, H, W)."""
-        off = made - data
-        total = off.abs().flatten(1).mean(1)
-        for level in range(self.levels):
-            if min(off.shape[2:]) < 2:
-                break
-            off, details = haar(off)
-            # An orthonormal transform doubles a flat picture's values with each level: back to the pixels' own measure.
-            total = total + self.details / self.levels * details.abs().flatten(1).mean(1) / 2**level
-        return total
+        return detailed(made - data, self.levels, self.details, torch.abs)
 
     def _cropped(self, data: Tensor, random: torch.Generator) -> Tensor:
         """A crop of each batch at one place, on the codec's grid or off it."""
@@ -102,6 +94,24 @@ class Critic(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
         return self.leave(x)
+
+
+def detailed(off: Tensor, levels: int, weight: float, size: Callable[[Tensor], Tensor]) -> Tensor:
+    """The size (B,) of an error (B, C, H, W) in pixels, and in its wavelet details.
+
+    Args:
+        levels: of the wavelet transform.
+        weight: what the details of all levels count beside the pixels.
+        size: of each value.
+    """
+    total = size(off).flatten(1).mean(1)
+    for level in range(levels):
+        if min(off.shape[2:]) < 2:
+            break
+        off, details = haar(off)
+        # An orthonormal transform doubles a flat picture's values with each level: back to the pixels' own measure.
+        total = total + weight / levels * size(details).flatten(1).mean(1) / 2**level
+    return total
 
 
 def haar(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from unnoise.data.degradations import Degradations
 from unnoise.networks.upscaler import Upscaler
 from unnoise.train.objective import Example, Loss
-from unnoise.train.objectives.codec import haar
+from unnoise.train.objectives.codec import detailed
 from unnoise.train.precision import computing
 
 SMOOTH = 0.004
@@ -48,25 +48,21 @@ class Upscaling:
         return replace(self, upscaler=upscaler)
 
     def __call__(self, example: Example) -> Iterator[Loss]:
-        random = example.random
-        data = tinted(cropped(example.data, self.crop, self.upscaler.scale, random), self.tint, random)
-        small = self.degradations(data, self.upscaler.scale, random)
+        data, small = self.seen(example.data, example.random)
         with computing(data, self.autocast):
             made = self.upscaler(small)
         error = self.errors(made.float(), data)
         yield Loss("model", error.mean(), {"error": error.detach()})
 
+    def seen(self, data: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What is asked for of pictures (B, C, H, W), and the small ones that the network gets: both cropped and laid
+        in colour as the draws say."""
+        data = tinted(cropped(data, self.crop, self.upscaler.scale, random), self.tint, random)
+        return data, self.degradations(data, self.upscaler.scale, random)
+
     def errors(self, made: Tensor, data: Tensor) -> Tensor:
         """The error (B,) of pixels and details of each picture (B, C, H, W)."""
-        off = made - data
-        total = _smooth(off).flatten(1).mean(1)
-        for level in range(self.levels):
-            if min(off.shape[2:]) < 2:
-                break
-            off, details = haar(off)
-            # An orthonormal transform doubles a flat picture's values with each level: back to the pixels' own measure.
-            total = total + self.details / self.levels * _smooth(details).flatten(1).mean(1) / 2**level
-        return total
+        return detailed(made - data, self.levels, self.details, _smooth)
 
 
 def _smooth(x: Tensor) -> Tensor:

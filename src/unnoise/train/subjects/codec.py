@@ -16,10 +16,9 @@ from unnoise.networks.autoencoder import Autoencoder
 from unnoise.train.objective import Example
 from unnoise.train.objectives.codec import Coding
 from unnoise.train.sheets import SHOWN, captioned
-from unnoise.train.subject import copied, floats, on_device
+from unnoise.train.subject import copied, floats, mean_square, on_device
 from unnoise.weights.parts import export_parts
 
-TOGETHER = 32
 COLUMNS = 8
 
 
@@ -28,7 +27,8 @@ class Codec:
     """Args:
     title: what its file says it is for.
     objective: what is minimised, with the codec and its critic in it.
-    shown: uint8 pictures (N, C, S, S): the codec's look at latents is fitted to them, and the preview draws the first.
+    shown: uint8 pictures (N, C, S, S): the codec's statistics of latents and its look at them are those of these, and
+        the preview draws the first.
     """
 
     title: str
@@ -39,6 +39,9 @@ class Codec:
     def parts(self) -> Mapping[str, nn.Module]:
         critic = self.objective.critic
         return {"codec": self.objective.codec} | ({} if critic is None else {"critic": critic})
+
+    def words(self) -> str:
+        return ""
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
         critic = self.objective.critic
@@ -64,9 +67,8 @@ class Codec:
     @torch.no_grad()
     def heldout(self, pictures: Pictures) -> float:
         """The mean square error on whole pictures, no noise added: 10 log10(4 / it) is the PSNR in decibels."""
-        errors = [F.mse_loss(self._again(some), floats(some, on_device(self))) for some in _some(pictures.images)]
-        sizes = torch.tensor([len(some) for some in _some(pictures.images)])
-        return float((torch.stack(errors).cpu() * sizes).sum() / sizes.sum())
+        codec = self._fitted()
+        return mean_square(lambda images: self._again(codec, images), pictures.images, on_device(self))
 
     @torch.no_grad()
     def preview(self) -> Tensor:
@@ -74,7 +76,7 @@ class Codec:
         codec, some = self._fitted(), self.shown[:COLUMNS]
         looks = codec.preview(codec.encode(floats(some, on_device(self))))
         small = to_bytes(F.interpolate(looks, scale_factor=float(codec.scale))).cpu()
-        rows = [list(some.cpu()), list(to_bytes(self._again(some)).cpu()), list(small)]
+        rows = [list(some.cpu()), list(to_bytes(self._again(codec, some)).cpu()), list(small)]
         return sheet(rows, rows=["picture", "decoded", "preview"])
 
     def export(self, steps: int, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -82,13 +84,8 @@ class Codec:
 
     def _fitted(self) -> Autoencoder:
         codec = copied(self.objective.codec)
-        codec.fit_look(floats(self.shown, on_device(self)))
+        codec.fit(floats(self.shown, on_device(self)))
         return codec
 
-    def _again(self, images: Tensor) -> Tensor:
-        codec = self.objective.codec
+    def _again(self, codec: Autoencoder, images: Tensor) -> Tensor:
         return codec.decode(codec.encode(floats(images, on_device(self)))).clamp(-1, 1)
-
-
-def _some(images: Tensor) -> tuple[Tensor, ...]:
-    return images.split(TOGETHER)

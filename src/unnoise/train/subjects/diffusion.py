@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,10 @@ class Diffusion:
 
     def parts(self) -> Mapping[str, nn.Module]:
         return parts(self.model)
+
+    def words(self) -> str:
+        conditioner: Any = self.model.conditioner
+        return f"{conditioner.config!r} {getattr(conditioner, 'vocabulary', '')}"
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
         return {"model": [cast(nn.Module, self.model.denoiser), cast(nn.Module, self.model.conditioner)]}

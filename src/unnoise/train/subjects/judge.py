@@ -41,6 +41,9 @@ class Judge:
     def parts(self) -> Mapping[str, nn.Module]:
         return {"eye": self.objective.eye, "text": self.objective.text}
 
+    def words(self) -> str:
+        return self.objective.text.vocabulary
+
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
         return {"model": list(self.parts().values())}
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.data.batches import Batch, Order
@@ -16,12 +15,10 @@ from unnoise.media.sheet import sheet
 from unnoise.networks.upscaler import enlarged
 from unnoise.train.loop import generator
 from unnoise.train.objective import Example
-from unnoise.train.objectives.upscaling import Upscaling, tinted
+from unnoise.train.objectives.upscaling import Upscaling
 from unnoise.train.sheets import SHOWN, captioned
-from unnoise.train.subject import copied, floats, on_device
+from unnoise.train.subject import copied, floats, mean_square, on_device
 from unnoise.weights.parts import export_parts
-
-TOGETHER = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +37,9 @@ class Upscaler:
     def parts(self) -> Mapping[str, nn.Module]:
         return {"upscaler": self.objective.upscaler}
 
+    def words(self) -> str:
+        return ""
+
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
         return {"model": [self.objective.upscaler]}
 
@@ -57,18 +57,14 @@ class Upscaler:
     @torch.no_grad()
     def sheet(self, batch: Batch, order: Order, step: int) -> Tensor:
         """The pictures as the network gets them: small, and laid in colour or at fault here and there."""
-        objective, random = self.objective, generator(order.seed, step, on_device(self))
-        data = tinted(floats(batch.images[:SHOWN], on_device(self)), objective.tint, random)
-        small = objective.degradations(data, objective.upscaler.scale, random)
-        return captioned(list(to_bytes(small).cpu()), batch.captions[:SHOWN])
+        random = generator(order.seed, step, on_device(self))
+        _, small = self.objective.seen(floats(batch.images, on_device(self)), random)
+        return captioned(list(to_bytes(small[:SHOWN]).cpu()), batch.captions[:SHOWN])
 
     @torch.no_grad()
     def heldout(self, pictures: Pictures) -> float:
         """The mean square error of pictures shrunk and enlarged: 10 log10(4 / it) is their PSNR in decibels."""
-        parts = pictures.images.split(TOGETHER)
-        errors = [F.mse_loss(self._again(part), floats(part, on_device(self))) for part in parts]
-        sizes = torch.tensor([len(part) for part in parts])
-        return float((torch.stack(errors).cpu() * sizes).sum() / sizes.sum())
+        return mean_square(self._again, pictures.images, on_device(self))
 
     @torch.no_grad()
     def preview(self) -> Tensor | None:

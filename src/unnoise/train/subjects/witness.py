@@ -44,6 +44,9 @@ class Witness:
     def parts(self) -> Mapping[str, nn.Module]:
         return {"witness": self.objective.witness}
 
+    def words(self) -> str:
+        return repr(self.objective.witness.config)
+
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
         return {"model": self.networks()}
 

@@ -1,0 +1,52 @@
+"""The options that a run was begun with: kept with its snapshots, and what it goes on with."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import field, fields, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+if TYPE_CHECKING:
+    from unnoise.train.snapshot import Snapshot
+
+FREE = ("data", "latents", "compiled", "previews")
+"""Options that may be others when a run goes on: folders move, and its weights do not turn on the rest."""
+
+
+def told(name: str, recipe: Any) -> dict[str, str]:
+    """A recipe and its options as facts of a run: its name, and each option as JSON, folders from the root."""
+    options = {f.name: json.dumps(getattr(recipe, f.name), default=_rooted) for f in fields(recipe)}
+    return {"recipe": name, **options}
+
+
+def as_begun(kind: type[Any], found: "Snapshot") -> type[Any]:
+    """A recipe whose defaults are the options of the run that it goes on with."""
+    hints, known = get_type_hints(kind), list[tuple[str, Any, Any]]()
+    for each in fields(kind):
+        with suppress(KeyError, ValueError):  # a run of before the option, or a damaged one
+            value = _typed(json.loads(found.facts[each.name]), hints[each.name])
+            known.append((each.name, hints[each.name], field(default=value, metadata=each.metadata)))
+    return make_dataclass(kind.__name__, known, bases=(kind,), frozen=True, kw_only=True)
+
+
+def agree(found: "Snapshot", facts: Mapping[str, str]) -> None:
+    """Whether a recipe is that of the run it goes on with, as far as its options say.
+
+    Raises:
+        Refused: it is not.
+    """
+    from unnoise.train.session import check_facts
+
+    check_facts(found, {**found.facts, **facts}, FREE)
+
+
+def _rooted(value: Any) -> str:
+    return str(value.expanduser().absolute()) if isinstance(value, Path) else str(value)
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """A value that came from JSON as a field of this type has it."""
+    if isinstance(value, list):
+        return tuple(value)
+    return Path(value) if isinstance(value, str) and Path in (hint, *get_args(hint)) else value

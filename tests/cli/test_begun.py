@@ -1,0 +1,51 @@
+"""The options that a run was begun with."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import pytest
+
+from unnoise.cli._begun import FREE, agree, as_begun, told
+from unnoise.core.error import Refused
+from unnoise.recipes import RECIPES
+from unnoise.train.snapshot import Snapshot
+
+
+def snapshot(facts) -> Snapshot:
+    return Snapshot(Path("run/snapshots/step-00000003"), 3, facts)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_comes_back_as_it_was_told(name) -> None:
+    kind = RECIPES[name]
+    paths = [f.name for f in fields(kind) if f.name in ("data", "latents")]
+    recipe = replace(kind(steps=7, seed=3), **dict.fromkeys(paths, Path("/some/where")))
+    made = as_begun(kind, snapshot(told(name, recipe)))()
+    assert [getattr(made, f.name) for f in fields(made)] == [getattr(recipe, f.name) for f in fields(kind)]
+    assert isinstance(made, kind) and type(made).__name__ == kind.__name__
+    agree(snapshot(told(name, recipe)), told(name, made))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    steps: int = 4
+    latents: Path | None = None
+    names: tuple[str, ...] = ("a",)
+
+
+def test_options_that_a_run_does_not_tell_keep_their_defaults() -> None:
+    made = as_begun(Small, snapshot({"names": '["b"]', "steps": "damaged", "more": "1"}))()
+    assert (made.steps, made.names) == (4, ("b",))
+
+
+def test_folders_are_told_from_the_root(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told("small", Small(latents=Path("here")))["latents"] == f'"{tmp_path}/here"'
+
+
+def test_what_a_weight_turns_on_must_be_the_same() -> None:
+    begun = snapshot(told("small", Small()))
+    agree(begun, told("small", Small(steps=9, latents=Path("elsewhere"))))
+    with pytest.raises(Refused, match="names"):
+        agree(begun, told("small", Small(names=("a", "b"))))
+    assert "latents" in FREE
