@@ -114,3 +114,21 @@ def test_whose_words_the_real_pictures_have_is_known(data, tmp_path):
     assert found(data, mine).case.same and found(data, mine).case.against == "real pictures of the same prompts"
     other = found(data, filled(tmp_path / "other", noise(3, 5), "nothing"))
     assert not other.case.same and other.case.against == "real pictures drawn by the seed" and "seed" in other.notes[0]
+
+
+def test_each_real_picture_stands_beside_made_ones_once(data, tmp_path):
+    one, other = ((data / "train" / f"0{k}.json").read_text() for k in (0, 2))
+    (data / "train" / "01.json").write_text(one)  # two pictures of one caption
+    mine = filled(tmp_path / "mine", noise(5, 5), "thing")
+    for k, told in enumerate((one, one, one, other, other)):
+        (mine / f"0{k}.json").write_text(told)
+    case = found(data, mine).case
+    assert sorted(d.index for d in case.drawn) == [0, 0, 1, 2, 2]
+    assert len(case.real) == 5 and len(case.views[0].real) == 3
+
+
+def test_two_features_of_one_name_are_refused(data):
+    with pytest.raises(Refused, match="two of the features are called pixels"):
+        found(data, features=("pixels", "wavelet", "pixels"))
+    names = [f.name for f in found(data, features=("wavelet", "wavelet:size=32")).case.features]
+    assert names == ["wavelet", "wavelet 32x32, 4 levels"]

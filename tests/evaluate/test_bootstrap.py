@@ -48,6 +48,15 @@ def test_a_centred_interval_lies_around_its_figure() -> None:
     assert moved.high - moved.low == pytest.approx(plain.high - plain.low)
 
 
+def test_pictures_of_one_thing_are_drawn_together() -> None:
+    values = normal(40, 3).repeat_interleave(5)  # five pictures of a thing say what one of them does
+    things = [str(k // 5) for k in range(200)]
+    alone, together = averaged(values, 500), averaged(values, 500, things=things)
+    single = averaged(values[::5], 500)
+    assert (together.low, together.high) == pytest.approx((single.low, single.high)) and together.count == 200
+    assert together.high - together.low == pytest.approx(5**0.5 * (alone.high - alone.low), rel=0.2)
+
+
 @given(st.integers(1, 60), st.integers(0, 2**32))
 def test_a_resample_counts_as_many_draws_as_pictures(size, seed) -> None:
     drawn = resample(size, torch.Generator().manual_seed(seed))

@@ -13,7 +13,7 @@ from unnoise.core.condition import Unconditional
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.error import Refused
 from unnoise.core.prediction import Data, Flow
-from unnoise.evaluate.flow import condition, encoded, flow_errors
+from unnoise.evaluate.flow import LOW, TIMES, condition, encoded, flow_errors
 from unnoise.media.image import from_bytes
 from unnoise.networks.pixels import Pixels, PixelsConfig
 
@@ -57,16 +57,25 @@ def model(network, prediction, schedule, prompts="text"):
     return made, made.conditioner.asked
 
 
+def drawn(seed):
+    """Each part's times (20,), and the generator of its noise."""
+    for k in range(TIMES):
+        random = torch.Generator().manual_seed(seed + k)
+        spread = (torch.randperm(20, generator=random) + 0.5) / 20
+        yield LOW + (1 - LOW) * (k + spread) / TIMES, random
+
+
 def test_on_a_straight_path_it_is_the_loss_of_a_flow() -> None:
     # A flow that is always said to be 0.3 is off by noise - data - 0.3.
     made, asked = model(Constant(0.3), Flow(), SCHEDULES["rectified"])
     found = flow_errors(made, PICTURES, ["a"] * 20, seed=4)
-    random = torch.Generator().manual_seed(4)
-    torch.randperm(20, generator=random)
-    off = torch.randn(PICTURES.shape, generator=random) - from_bytes(PICTURES) - 0.3
+    wanted = torch.zeros(20)
+    for _, random in drawn(4):
+        off = torch.randn(PICTURES.shape, generator=random) - from_bytes(PICTURES) - 0.3
+        wanted += off.square().mean((1, 2, 3)) / TIMES
     assert found.dtype == torch.float64
-    assert found.tolist() == pytest.approx(off.square().mean((1, 2, 3)).tolist(), rel=1e-3)
-    assert [w.prompt for w in asked] == ["a"] * 20
+    assert found.tolist() == pytest.approx(wanted.tolist(), rel=1e-3)
+    assert [w.prompt for w in asked] == ["a"] * 20 * TIMES
 
 
 @pytest.mark.parametrize("name", ["rectified", "cosine", "exploding", "scaled_linear"])
@@ -74,9 +83,10 @@ def test_a_guess_that_is_off_counts_by_its_level(name) -> None:
     schedule = SCHEDULES[name]
     made, _ = model(Constant(0.0), Data(), schedule)
     found = flow_errors(made, PICTURES, [""] * 20, seed=1)
-    t = (torch.randperm(20, generator=torch.Generator().manual_seed(1)) + 0.5) / 20
-    level = schedule(t)
-    expected = (1 + level.alpha / level.sigma) ** 2 * from_bytes(PICTURES).square().mean((1, 2, 3))
+    times = torch.stack([t for t, _ in drawn(1)])
+    assert float(times.min()) > LOW and float(times.max()) < 1
+    level = schedule(times)
+    expected = ((1 + level.alpha / level.sigma) ** 2).mean(0) * from_bytes(PICTURES).square().mean((1, 2, 3))
     assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
 
 

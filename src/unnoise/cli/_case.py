@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING
@@ -61,6 +61,8 @@ def gathered(asked: "Asked", maker: "Maker | None", folder: Path) -> Gathered:
         Refused: the data or the pictures are not there or do not suffice, or a measure or features are unknown.
     """
     features = tuple(opened(spec) for spec in asked.features)
+    if twice := sorted({f.name for f in features if [g.name for g in features].count(f.name) > 1}):
+        raise Refused(f"two of the features are called {twice[0]}", "leave one out, or rename its file", "features")
     has = {"data", *(("pictures",) if maker or asked.pictures else ()), *(("model", "drawing") if maker else ())}
     measures = chosen(asked.measures, frozenset(has | ({"features"} if features else set[str]())))
     _read_first(measures if asked.measures else (), features if "pictures" in has else ())
@@ -124,13 +126,14 @@ def _drawn(asked: "Asked", maker: "Maker", folder: Path, empty: Case) -> Gathere
 def _found(made: Pictures, empty: Case) -> Gathered:
     """The case of pictures made elsewhere, beside the real ones of the same words where all have such words."""
     said = [next(iter(captions), "") for captions in made.captions]
-    known = dict[str, Drawn]()
+    known = dict[str, list[Drawn]]()
     for split, pictures in (("heldout", empty.heldout), ("train", empty.train)):
         for index, word in enumerate(words(pictures, empty.full) if pictures else ()):
-            known.setdefault(word, Drawn(word, split, index))
+            known.setdefault(word, []).append(Drawn(word, split, index))
     files = tuple(Path(name) for name in made.names)
     if all(word in known for word in said) and len(set(said)) > 1:
-        return Gathered(replace(empty, drawn=[known[word] for word in said], made=made.images), files)
+        turns = {word: cycle(known[word]) for word in said}  # each real picture once, and again where they run out
+        return Gathered(replace(empty, drawn=[next(turns[word]) for word in said], made=made.images), files)
     beside = draw(empty.train, empty.heldout, len(said), empty.seed, empty.full)
     drawn = [replace(d, prompt=word) for d, word in zip(beside, said, strict=True)]
     note = "not all of the pictures' captions are the data's, so real ones beside them are drawn by the seed"

@@ -5,7 +5,7 @@ weights, and so can leave out what a resample alone brings about: a picture that
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -63,9 +63,22 @@ def bootstrap(
     return Estimate(value, low + shift, high + shift, sizes[0])
 
 
-def averaged(values: Tensor, rounds: int = ROUNDS, seed: int = 0) -> Estimate:
-    """The mean of one value a picture (N,), with its interval."""
-    return bootstrap(lambda weights: mean(values, weights[0]), (len(values),), rounds, seed)
+def averaged(values: Tensor, rounds: int = ROUNDS, seed: int = 0, things: Sequence[str] = ()) -> Estimate:
+    """The mean of one value a picture (N,), with its interval.
+
+    Args:
+        things: what each picture shows. What is resampled then are things, each with all its pictures: where pictures
+            of one thing go well or badly together, resampling pictures would make the interval too narrow.
+    """
+    of = grouped(things) if things else torch.arange(len(values))
+    sizes = (int(of.max()) + 1 if len(of) else 0,)
+    return replace(bootstrap(lambda w: mean(values, w[0][of]), sizes, rounds, seed), count=len(values))
+
+
+def grouped(things: Sequence[str]) -> Tensor:
+    """A number for each picture (N,), the same for those of one thing."""
+    numbers = {thing: k for k, thing in enumerate(dict.fromkeys(things))}
+    return torch.tensor([numbers[thing] for thing in things], dtype=torch.long)
 
 
 def resample(size: int, random: torch.Generator) -> Tensor:

@@ -44,7 +44,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A case as some features see it, float32 (N, D) each."""
+    """A case as some features see it, float32 (N, D) each; `real` has each picture that was asked for once."""
 
     name: str
     made: Tensor
@@ -133,7 +133,8 @@ class Case:
     def _view(self, features: Features) -> View:
         train = seen(features, self.train.images)
         heldout = seen(features, self.heldout.images) if self.heldout else train[:0]
-        real = torch.stack([(train if d.split == "train" else heldout)[d.index] for d in self.drawn])
+        once = dict.fromkeys((d.split, d.index) for d in self.drawn)
+        real = torch.stack([(train if split == "train" else heldout)[index] for split, index in once])
         made, mirrored = seen(features, self.pictures), seen(features, self.pictures.flip(-1))
         return View(features.name, made, mirrored, real, train, heldout, train[self.rest])
 

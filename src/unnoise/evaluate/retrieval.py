@@ -6,7 +6,7 @@ is how many things fit it at least as well as the right one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from unnoise.core.error import Refused
 from unnoise.data.emoji.points import JOINER, PEOPLE, concept, found
 from unnoise.data.pictures import Pictures
-from unnoise.evaluate.bootstrap import ROUNDS, Estimate, bootstrap
+from unnoise.evaluate.bootstrap import ROUNDS, Estimate, averaged
 from unnoise.evaluate.draw import order
 from unnoise.evaluate.judge import Judge
 
@@ -97,22 +97,13 @@ def place(scores: Tensor, right: Tensor, things: Tensor) -> Tensor:
 
 
 def found_within(places: Tensor, top: int, things: Sequence[str], rounds: int = ROUNDS, seed: int = 0) -> Estimate:
-    """The share of pictures whose place is below `top`.
-
-    What is resampled are things, each with all its pictures: pictures of one thing are found or missed together, so
-    that resampling pictures would make the interval too narrow.
+    """The share of pictures whose place is below `top`; what is resampled are things.
 
     Args:
         places: of each picture (N,).
         things: what each shows.
     """
-    numbers = {thing: k for k, thing in enumerate(dict.fromkeys(things))}
-    of = torch.tensor([numbers[thing] for thing in things])
-    hit = (places < top).double()
-    found = bootstrap(
-        lambda weights: float((hit * weights[0][of]).sum() / weights[0][of].sum()), (len(numbers),), rounds, seed
-    )
-    return replace(found, count=len(places))
+    return averaged((places < top).double(), rounds, seed, things)
 
 
 def _concept(tags: Mapping[str, str]) -> str:

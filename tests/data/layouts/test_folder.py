@@ -68,6 +68,23 @@ def test_splits_are_subfolders(tmp_path: Path, png) -> None:
         open_source(tmp_path, "other")
 
 
+def test_what_is_held_out_is_not_trained_on(tmp_path: Path, png) -> None:
+    (tmp_path / "some/test").mkdir(parents=True)
+    (tmp_path / "heldout/deep").mkdir(parents=True)
+    for name in ("a.png", "some/test/b.png", "heldout/c.png", "heldout/deep/d.png"):
+        (tmp_path / name).write_bytes(png())
+    kept, away = (open_source(tmp_path, split, captionless=True) for split in ("train", "heldout"))
+    assert [item.name for item in items(kept)] == ["a.png", "some/test/b.png"]
+    assert [item.name for item in items(away)] == ["heldout/c.png", "heldout/deep/d.png"]
+
+
+def test_a_text_may_hold_what_unicode_calls_the_end_of_a_line(tmp_path: Path, png) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    line = json.dumps({"file_name": "a.png", "text": "one\u2028two\x85"}, ensure_ascii=False)
+    (tmp_path / "metadata.jsonl").write_text(line + "\r\n", encoding="utf-8")
+    assert open_source(tmp_path)[0].captions[0].startswith("one")
+
+
 def test_an_empty_split_is_refused(tmp_path: Path, png) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "a.png").write_bytes(png())

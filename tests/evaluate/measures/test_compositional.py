@@ -64,7 +64,7 @@ def test_fewer_are_the_first_ones_and_real_ones_the_same() -> None:
     list(MEASURES["compositional"](count=4)(given))
     assert calls[0][1] == calls[1][1][:12]
     assert [f.value.value for f in found] == [1] * 7 and {f.beside.value for f in found} == {0.5}
-    assert found[0].found == {"prompts": {q.prompt: True for q in ASKED[:2]}}
+    assert found[0].found == {"prompts": [[q.prompt, True] for q in ASKED[:2]]}
 
 
 def test_a_witness_with_fewer_questions_says_so() -> None:

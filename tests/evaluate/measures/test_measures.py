@@ -130,8 +130,10 @@ def test_duplicates_are_named() -> None:
 
 def test_loss_and_likelihood_of_a_model(model) -> None:
     given = Case(train=TRAIN, heldout=HELDOUT, model=model, rounds=20)
-    loss = only("loss", given, count=10)
+    loss, more = figures("loss", given, count=10).values()
     assert (loss.value.count, loss.beside.count, loss.title) == (10, 10, "held-out loss")
+    assert more.value.value == pytest.approx(loss.value.value / loss.beside.value)
+    assert more.value.low <= more.value.value <= more.value.high
     assert loss.value.low <= loss.value.value <= loss.value.high
     bits = only("likelihood", given, count=3, steps=2)
     assert (bits.value.count, bits.beside.count, bits.of) == (3, 3, "pixels")

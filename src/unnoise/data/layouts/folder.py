@@ -1,7 +1,8 @@
 """A folder of pictures, with captions in NAME.txt or NAME.json beside them or in a metadata.jsonl.
 
 `metadata.jsonl` is Hugging Face's imagefolder convention: one object a line, `file_name` relative to the file's own
-folder and `text` or `caption`. A split is a subfolder; a folder without one is all "train".
+folder and `text` or `caption`. A split is a subfolder; what lies in none of another split's is "train" where no folder
+of that name is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,9 @@ class Folder:
         root = _root(path, split)
         listed = sorted({path / METADATA, *root.rglob(METADATA)})
         records = {file: record for each in listed if each.is_file() for file, record in _records(each)}
-        return tuple(_item(file, path, records) for file in sorted(_pictures(root)))
+        away = {path / name for names in ALIASES.values() for name in names} if root == path else set[Path]()
+        wanted = (file for file in _pictures(root) if away.isdisjoint(file.parents))
+        return tuple(_item(file, path, records) for file in sorted(wanted))
 
 
 def _root(path: Path, split: str) -> Path:
@@ -50,7 +53,7 @@ def _pictures(root: Path) -> Iterator[Path]:
 
 
 def _records(listing: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    lines = decoded(_bytes(listing), f"'{listing}'").splitlines()
+    lines = decoded(_bytes(listing), f"'{listing}'").split("\n")  # other ends of lines may be in a text
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -48,7 +48,8 @@ class TorchScript:
 
     @property
     def name(self) -> str:
-        return Path(self.file).stem
+        usual = self.size == TorchScript.size
+        return Path(self.file).stem + ("" if usual else f" {self.size}x{self.size}")
 
     @cached_property
     def digest(self) -> str:

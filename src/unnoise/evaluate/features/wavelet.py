@@ -33,7 +33,7 @@ class Wavelet:
 
     @property
     def name(self) -> str:
-        return "wavelet"
+        return "wavelet" if self == Wavelet() else f"wavelet {self.size}x{self.size}, {self.levels} levels"
 
     @property
     def digest(self) -> str:

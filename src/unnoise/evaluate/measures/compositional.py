@@ -75,7 +75,7 @@ class Compositional:
             "real scenes of the same words",
             "higher",
             things + few,
-            {"prompts": {each.question.prompt: each.right for each in made}},
+            {"prompts": [[each.question.prompt, each.right] for each in made]},
         )
 
 

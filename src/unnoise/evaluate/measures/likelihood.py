@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from unnoise.core.model import Model
     from unnoise.data.pictures import Pictures
+    from unnoise.evaluate.bootstrap import Estimate
     from unnoise.evaluate.case import Case, Figure
     from unnoise.evaluate.likelihood import Path
 
@@ -50,7 +51,6 @@ class Likelihood:
             raise Refused("likelihood takes counts from 1, and noise from 0", "count=4,steps=8,probes=1", "measures")
 
     def __call__(self, case: Case) -> Iterator[Figure]:
-        from unnoise.evaluate.bootstrap import averaged
         from unnoise.evaluate.case import Figure
         from unnoise.networks.pixels import Pixels
 
@@ -58,7 +58,7 @@ class Likelihood:
         _check(case.model, self._path(case.model, self.noise or LITTLE[0]))
         noise = self._noise(case)
         kinds = [case.heldout, case.train] if case.heldout else [case.train]
-        found = [averaged(self._bits(case, each, noise, self.count), case.rounds, case.seed) for each in kinds]
+        found = [self._averaged(case, each, noise) for each in kinds]
         title = f"bits per dimension, {'held-out' if case.heldout else 'training'}"
         pixels = isinstance(case.model.codec, Pixels)
         said = f"with noise of {noise:g} left in"
@@ -75,6 +75,15 @@ class Likelihood:
             said,
             {"noise": noise},
         )
+
+    def _averaged(self, case: Case, pictures: Pictures, noise: float) -> Estimate:
+        from unnoise.evaluate.bootstrap import averaged
+        from unnoise.evaluate.draw import order
+        from unnoise.evaluate.retrieval import concepts
+
+        shown = concepts(pictures)
+        things = [shown[k] for k in order(len(pictures), case.seed)[: self.count]]
+        return averaged(self._bits(case, pictures, noise, self.count), case.rounds, case.seed, things)
 
     def _noise(self, case: Case) -> float:
         """The noise that is left in: what was asked for, or what suits training best; not less than the model knows."""
