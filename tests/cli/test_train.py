@@ -25,7 +25,15 @@ from unnoise.train.objective import Loss
 from unnoise.train.snapshot import save
 
 train = import_module("unnoise.cli.train")
-RUN = SimpleNamespace(steps=4)
+
+
+@dataclass(frozen=True)
+class Ran:
+    steps: int = 4
+    ema: float | None = None
+
+
+RUN = Ran()
 ASKED: list["Tiny"] = []
 FACTS = {"recipe": "tiny", "steps": "12", "names": '["x", "y"]', "data": "null"}
 
@@ -125,9 +133,9 @@ def test_events_are_told_as_json(unnoise, fit):
 def test_quiet_leaves_the_model(unnoise, fit):
     called = fit(*EVENTS)
     assert unnoise("train", "tiny", "--quiet", "--resume").out == "runs/tiny/model.safetensors\n"
-    assert called["resume"] is True and called["width"] is None
+    assert called["resume"] is True and called["run"].ema is None
     assert unnoise("train", "tiny", "--quiet", "--resume", "--ema", "0.07").code == 0
-    assert called["width"] == 0.07
+    assert called["run"].ema == 0.07
     assert "with --resume" in unnoise("train", "tiny", "--ema", "0.07").refusal()
 
 

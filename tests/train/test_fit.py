@@ -171,7 +171,7 @@ def test_the_file_gets_the_average_of_a_width_that_is_chosen_afterwards(tmp_path
 
     def off(width: float, average: int) -> float:
         """How far the file is from an average that the run keeps."""
-        list(fit(long, tmp_path, resume=True, width=width))
+        list(fit(replace(long, ema=width), tmp_path, resume=True))
         made = store.read_tensors(tmp_path / "model.safetensors")
         kept = {k[10:]: v for k, v in state.items() if k.startswith(f"average.{average}.network.")}
         return max(float((made[name] - value).abs().mean()) for name, value in kept.items())
@@ -180,7 +180,7 @@ def test_the_file_gets_the_average_of_a_width_that_is_chosen_afterwards(tmp_path
     assert 2 * rounded < apart
     assert all(rounded < off(0.07, which) < apart for which in (0, 1))
     with pytest.raises(Refused, match=r"width 0.28 at step 60 cannot be made"):
-        list(fit(long, tmp_path, resume=True, width=0.28))
+        list(fit(replace(long, ema=0.28), tmp_path, resume=True))
 
 
 def test_another_vocabulary_or_codec_is_another_run(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,10 @@ def _train(recipe: Any, facts: dict[str, str], running: Running, out: Path) -> i
         run = recipe.run(str(place(running.device).device))
     if running.minutes is not None and not running.resume:
         run = paced(run, running.minutes)
+    if running.ema is not None:
+        run = replace(run, ema=running.ema)
     with signals() as stop:
-        events = fit(run, out, resume=running.resume, facts=facts, free=FREE, width=running.ema, stop=stop)
+        events = fit(run, out, resume=running.resume, facts=facts, free=FREE, stop=stop)
         with closing(events):
             last = _follow(events, run.steps, running)
         if stop():

@@ -22,7 +22,6 @@ def fit(
     resume: bool = False,
     facts: Mapping[str, str] = {},
     free: Collection[str] = (),
-    width: float | None = None,
     stop: Callable[[], bool] = never,
 ) -> Generator[Event, None, None]:
     """Train a run to its end, from its beginning or from its newest snapshot.
@@ -38,8 +37,6 @@ def fit(
         facts: what the run is of (a recipe's fields), kept with its snapshots: a later resume must agree with them.
             `steps` may be any that are not behind.
         free: names of facts that may be others then.
-        width: the relative width of the average that the model's file holds (EDM2), where it is not the run's first:
-            it is put together from those stored along the run.
         stop: asked after each step.
 
     Raises:
@@ -54,7 +51,7 @@ def fit(
     facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures)), "words": _digest(run)}
     if found:
         check_facts(found, facts, free)
-    with closing(Session(run, out, facts, found, width)) as session:
+    with closing(Session(run, out, facts, found)) as session:
         try:
             yield from _steps(session, stop)
         except GeneratorExit:

@@ -36,6 +36,8 @@ class Run:
         matrices: which parameters of two axes Muon takes, by name.
         captions, flip: which caption a picture gets, and how often it is mirrored.
         widths: relative widths of the weight averages kept; the first is what previews, exports and held-out loss use.
+        ema: the relative width of the average that the exported file holds, where it is not the first of those kept: it
+            is put together from these (EDM2, section 3.2).
         every: how often what is done.
         compiled: run the networks through torch.compile.
         stored: the floating-point type of the exported file.
@@ -54,6 +56,7 @@ class Run:
     captions: Choose = any_of
     flip: float = 0.0
     widths: tuple[float, ...] = (0.05, 0.1)
+    ema: float | None = None
     every: Every = field(default_factory=Every)
     compiled: bool = False
     stored: torch.dtype = torch.float32

@@ -26,21 +26,13 @@ class Session:
     out: its folder.
     facts: what its snapshots say that it is of.
     found: the snapshot to go on from, whose facts agree.
-    width: of the average that the model's file holds, made of those stored; the run's first by default.
 
     Raises:
         Refused: the snapshot is another run's, or the folder cannot be written.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        out: Path,
-        facts: Mapping[str, str],
-        found: Snapshot | None = None,
-        width: float | None = None,
-    ) -> None:
-        self.run, self.out, self.facts, self.found, self.width = run, out, facts, found, width
+    def __init__(self, run: Run, out: Path, facts: Mapping[str, str], found: Snapshot | None = None) -> None:
+        self.run, self.out, self.facts, self.found = run, out, facts, found
         self.trainer = Trainer(run)
         if found:
             self.trainer.restore(found.tensors(), found.step)
@@ -94,10 +86,10 @@ class Session:
         for average in self.trainer.averages:
             keep(self.out / "averages", average)
         path = self.out / "model.safetensors"
-        if self.width is None:
+        if self.run.ema is None:
             shown = self.trainer.averaged()
         else:
-            shown = self.trainer.holding(post_hoc(self.out / "averages", self.width, self.trainer.step))
+            shown = self.trainer.holding(post_hoc(self.out / "averages", self.run.ema, self.trainer.step))
         write_tensors(path, *shown.export(self.trainer.step, self.run.stored))
         return path
 
