@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unnoise.cli._begun import FREE, agree, as_begun, told
+from unnoise.cli._begun import FREE, agree, as_begun, flagged, told
+from unnoise.cli._parse import parse
 from unnoise.core.error import Refused
 from unnoise.recipes import RECIPES
 from unnoise.train.snapshot import Snapshot
@@ -36,6 +37,24 @@ class Small:
 def test_options_that_a_run_does_not_tell_keep_their_defaults() -> None:
     made = as_begun(Small, snapshot({"names": '["b"]', "steps": "damaged", "more": "1"}))()
     assert (made.steps, made.names) == (4, ("b",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flagged:
+    """Args:
+    extra, compiled: whether.
+    """
+
+    extra: bool = False
+    compiled: bool = False
+
+
+@pytest.mark.parametrize("args", [[], ["--extra"], ["--extra", "--compiled"]])
+def test_a_flag_may_be_given_again_or_not(args) -> None:
+    begun = snapshot(told("flagged", Flagged(extra=True, compiled=True)))
+    made = flagged(parse(as_begun(Flagged, begun), args, "unnoise train flagged"), begun)
+    assert made.extra and made.compiled == ("--compiled" in args)  # what is free is as it is asked for now
+    assert not flagged(Flagged(), snapshot({})).extra
 
 
 def test_folders_are_told_from_the_root(monkeypatch, tmp_path) -> None:

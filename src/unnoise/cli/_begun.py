@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import field, fields, make_dataclass
+from dataclasses import field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -21,13 +21,23 @@ def told(name: str, recipe: Any) -> dict[str, str]:
 
 
 def as_begun(kind: type[Any], found: "Snapshot") -> type[Any]:
-    """A recipe whose defaults are the options of the run that it goes on with."""
+    """A recipe whose defaults are the options of the run that it goes on with, but for its flags."""
     hints, known = get_type_hints(kind), list[tuple[str, Any, Any]]()
-    for each in fields(kind):
+    for each in (f for f in fields(kind) if not isinstance(f.default, bool)):
         with suppress(KeyError, ValueError):  # a run of before the option, or a damaged one
             value = _typed(json.loads(found.facts[each.name]), hints[each.name])
             known.append((each.name, hints[each.name], field(default=value, metadata=each.metadata)))
     return make_dataclass(kind.__name__, known, bases=(kind,), frozen=True, kw_only=True)
+
+
+def flagged(recipe: Any, found: "Snapshot") -> Any:
+    """A recipe with the flags of the run that it goes on with.
+
+    A flag is given or not: one that were on by default could not be given again, nor taken back.
+    """
+    flags = {f.name for f in fields(recipe) if isinstance(f.default, bool)} - set(FREE)
+    on = {name: True for name in flags if found.facts.get(name) == "true"}
+    return replace(recipe, **on)
 
 
 def agree(found: "Snapshot", facts: Mapping[str, str]) -> None:

@@ -45,7 +45,7 @@ class Gathered:
         case: what is measured.
         files: the made pictures' files, in its order; none where the data alone are.
         notes: what a person should know.
-    how: the settings that a model drew them by.
+        how: the settings that a model drew them by.
     """
 
     case: Case

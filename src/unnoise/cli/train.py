@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.cli import _places as places
-from unnoise.cli._begun import FREE, agree, as_begun, told
+from unnoise.cli._begun import FREE, agree, as_begun, flagged, told
 from unnoise.cli._parse import parse
 from unnoise.cli._show import Bar, clock, note, say, say_json
 from unnoise.core.error import Refused
@@ -69,6 +69,7 @@ def command(args: list[str]) -> int:
     if found := begun(out, running.resume):  # known before anything is read or encoded
         agree(found, {"recipe": name})
         recipe, running = _read(name, as_begun(kind, found), args[1:])
+        recipe = flagged(recipe, found)
         agree(found, told(name, recipe))
     return _train(recipe, told(name, recipe), running, out)
 
