@@ -22,6 +22,9 @@ class Optimizing:
     warmup: steps of linear rise.
     cooldown: the share of all steps at the end over which the rate falls linearly to zero.
     clip: the largest norm of the whole gradient; 0 does not clip.
+
+    Raises:
+        Refused: a rate is below 0, or none.
     """
 
     rate: float = 3e-4

@@ -41,6 +41,9 @@ class Run:
         every: how often what is done.
         compiled: run the networks through torch.compile.
         stored: the floating-point type of the exported file.
+
+    Raises:
+        Refused: so many steps are no training.
     """
 
     subject: Subject
@@ -62,12 +65,5 @@ class Run:
     stored: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_steps(self.steps)
-
-
-def check_steps(steps: int) -> None:
-    """Raises:
-    Refused: that many steps are no training.
-    """
-    if steps < 1:
-        raise Refused(f"a training of {steps} steps", "take at least 1", "steps")
+        if self.steps < 1:
+            raise Refused(f"a training of {self.steps} steps", "take at least 1", "steps")

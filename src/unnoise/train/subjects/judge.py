@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from unnoise.core.model import Wish
 from unnoise.data.batches import Batch, Order
 from unnoise.data.pictures import Pictures
+from unnoise.evaluate.bootstrap import grouped
 from unnoise.evaluate.retrieval import called
 from unnoise.media.image import to_bytes
 from unnoise.train.loop import generator
@@ -103,5 +104,4 @@ def names(pictures: Pictures) -> list[str]:
 
 def things_of(pictures: Pictures) -> Tensor:
     """A number for each picture (N,), the same for those of one name."""
-    known = {name: number for number, name in enumerate(names(pictures))}
-    return torch.tensor([known[name] for name in called(pictures)])
+    return grouped(called(pictures))
