@@ -32,8 +32,8 @@ from unnoise.evaluate.heldout import even, heldout
 from unnoise.media.image import from_bytes
 from unnoise.networks.dit import DiT
 from unnoise.recipes._emoji import PATCH, scenes_of
-from unnoise.recipes._emoji import heldout as unseen_of
 from unnoise.recipes._emoji import run as run_of
+from unnoise.recipes._heldout import held_out
 from unnoise.recipes.emoji import Emoji
 from unnoise.train.pace import paced
 from unnoise.train.run import Run
@@ -170,7 +170,8 @@ def main() -> None:
 def judged(recipe: Emoji) -> tuple[tuple[Tensor, list[str]], tuple[Tensor, list[str]]]:
     """The first scenes and the held-out emoji, with their words."""
     assert recipe.data is not None
-    scenes, unseen = scenes_of(recipe, recipe.data), unseen_of(recipe, recipe.data)
+    scenes = scenes_of(recipe, recipe.data)
+    unseen = held_out(recipe.data, recipe.size, scenes.shelf.keeps)
     assert unseen is not None
     first = torch.stack([scenes.picture(k) for k in range(SEEN)]), [scenes.captions[k][0] for k in range(SEEN)]
     return first, (unseen.images, [some[0] if some else "" for some in unseen.captions])

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unnoise.recipes.emoji import Emoji
+
 PART = 16 * 2**20
 
 SHARES = {"emoji_codec": 0.15, "emoji": 0.6, "upscale_x4": 0.15, "emoji_judge": 0.1}
@@ -75,8 +77,8 @@ def unnoise(*args: str) -> None:
 def trained(plan: Plan, recipe: str) -> None:
     """A stage, unless it is done: a run that has taken all its steps."""
     out = plan.folder(recipe)
-    snapshots = sorted((out / "snapshots").glob("step-*/manifest.json"))
-    if snapshots:
+    snapshots, model = sorted((out / "snapshots").glob("step-*/manifest.json")), out / "model.safetensors"
+    if snapshots and model.exists() and model.stat().st_mtime >= snapshots[-1].stat().st_mtime:
         told = json.loads(snapshots[-1].read_text())
         if int(told["step"]) >= int(told["facts"]["steps"]):
             return
@@ -112,8 +114,9 @@ def main() -> None:
     for recipe in SHARES:
         trained(plan, recipe)
     model = str(plan.folder("emoji") / "model.safetensors")
+    taught = [f"style={style}" for style in Emoji.styles], [f"group={group}" for group in Emoji.leave]
     figures = ["--count", str(asked.count), "--out", str(plan.out / "evaluation")]
-    unnoise("evaluate", model, "--data", str(plan.data), *figures)
+    unnoise("evaluate", model, "--data", str(plan.data), "--only", *taught[0], "--leave", *taught[1], *figures)
     for path in packed(plan):
         print(path, path.stat().st_size)
 

@@ -1,5 +1,7 @@
 """The examples agree with the package: what they ask of recipes there is."""
 
+import ast
+import importlib
 import importlib.util
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +11,18 @@ import pytest
 
 from unnoise.recipes import RECIPES
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+SCRIPTS = sorted([*EXAMPLES.glob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_what_a_script_takes_from_the_package_is_there(path: Path) -> None:
+    found = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom))
+    for node in (node for node in found if (node.module or "").partition(".")[0] == "unnoise"):
+        module = importlib.import_module(str(node.module))
+        for name in (each.name for each in node.names):
+            assert hasattr(module, name) or importlib.util.find_spec(f"{node.module}.{name}"), (node.module, name)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unnoise.cli._begun import FREE, agree, as_begun, flagged, told
+from unnoise.cli._begun import FREE, agree, as_begun, flagged, freed, told
 from unnoise.cli._parse import parse
 from unnoise.core.error import Refused
 from unnoise.recipes import RECIPES
@@ -60,6 +60,22 @@ def test_a_flag_may_be_given_again_or_not(args) -> None:
 def test_folders_are_told_from_the_root(monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     assert told("small", Small(latents=Path("here")))["latents"] == f'"{tmp_path}/here"'
+
+
+def test_an_option_that_came_later_had_its_default() -> None:
+    begun = snapshot({k: v for k, v in told("small", Small()).items() if k != "names"})
+    agree(begun, told("small", Small()), freed(begun, Small()))
+    with pytest.raises(Refused, match="names"):
+        agree(begun, told("small", Small(names=("b",))), freed(begun, Small(names=("b",))))
+
+
+def test_a_model_that_a_run_went_on_from_may_lie_elsewhere_now(monkeypatch, tmp_path) -> None:
+    kind = RECIPES["emoji"]
+    monkeypatch.chdir(tmp_path)
+    begun = snapshot(told("emoji", kind(start="a/model.safetensors")))
+    assert as_begun(kind, begun)().start == str(tmp_path / "a/model.safetensors")
+    agree(begun, told("emoji", kind(start="b/model.safetensors")))
+    assert as_begun(kind, snapshot(told("emoji", kind(start="emoji"))))().start == "emoji"  # a name is none of a file
 
 
 def test_what_a_weight_turns_on_must_be_the_same() -> None:

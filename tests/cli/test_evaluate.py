@@ -218,6 +218,7 @@ def test_tags_choose_the_data(evaluate, folder):
         (("--measures", "compositional:witness=typo"), "no witness: "),
         (("--measures", "duplicates", "retrieval:judge=typo"), "no judge: "),
         (("--features", "judge:file=typo"), "no judge: "),
+        (("--features", "torchscript:file=typo.pt,size=299"), "'typo.pt' is no TorchScript file"),
         (("--measures", "loss:count=0"), "a loss of 0 pictures"),
     ],
 )

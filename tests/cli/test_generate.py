@@ -61,6 +61,13 @@ def test_json_lines_are_the_contract(generate):
         assert hashlib.sha256(Path(result["path"]).read_bytes()).hexdigest() == result["sha256"]
 
 
+def test_a_size_that_the_model_has_not_learnt_is_drawn_and_told_of(generate, folder):
+    ended = generate("x", "--seed", 5, "--width", 64)
+    assert ended.code == 0 and files(folder) == ["out/x-5.png"]
+    assert "has learnt pictures of 16x16" in ended.err and "64x16" in ended.err
+    assert generate("x", "--seed", 6, "--width", 64, "--quiet").err == ""
+
+
 def test_quiet_leaves_what_was_made(generate):
     assert generate("x", "--seed", 5, "--quiet").out == "out/x-5.png\n"
     events = [json.loads(line)["event"] for line in generate("x", "--seed", 5, "--quiet", "--json").lines]

@@ -79,7 +79,7 @@ def test_a_heavy_model_is_not_measured_unless_asked(unnoise, tiny_model, monkeyp
 
 
 def test_memory_grows_with_the_picture_and_weights_are_told(plan):
-    small, large = (facts(plan, "x", "--width", side)["memory"] for side in (16, 64))
+    small, large = (facts(plan, "x", "--width", side)["memory"] for side in (16, 32))
     assert small["weights"] == large["weights"] >= 0
     assert large["step"] > small["step"] > 0
 

@@ -82,6 +82,7 @@ def test_small_and_thin_pictures(unnoise, home):
     assert unnoise("upscale", "line.png", "--out", "b.png", "--quiet").code == 0
     assert read("b.png").shape == (3, 4, 80_000)
     assert "webp has sides of at most 16383" in unnoise("upscale", "line.png", "--out", "b.webp").refusal()
+    assert "jpeg has sides of at most 65500" in unnoise("upscale", "line.png", "--out", "b.jpg").refusal()
 
 
 @pytest.mark.parametrize(

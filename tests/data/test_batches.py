@@ -1,6 +1,7 @@
 """A batch is a function of the seed and the step: whoever asks, from where, and on how many machines."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -76,6 +77,13 @@ def test_captions_and_flips_vary_by_draw_and_are_told_apart() -> None:
     unflipped = next(batches(pictures, Order(size=20, seed=0)))
     assert unflipped.captions == found[0].captions
     assert not unflipped.flipped.any()
+
+
+@pytest.mark.parametrize("tags", [{"name": "left arrow"}, {"keywords": "lower, left"}])
+def test_what_tells_left_from_right_is_not_mirrored(tags) -> None:
+    pictures = replace(_pictures(9), tags=(tags, *({},) * 8))
+    found = list(islice(batches(pictures, Order(size=9, seed=2), flip=1.0), 3))
+    assert all(b.flipped.tolist() == [k != 0 for k in b.indices] for b in found)
 
 
 def test_a_part_of_a_batch_keeps_what_belongs_together() -> None:

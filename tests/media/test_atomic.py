@@ -128,6 +128,30 @@ def test_a_folder_that_fails_leaves_what_was_there(tmp_path: Path, fault: type[B
     assert list(tmp_path.iterdir()) == [tmp_path / "set"] and not list((tmp_path / "set").iterdir())
 
 
+def test_a_link_to_an_empty_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    with staged_folder(tmp_path / "link") as folder:
+        (folder / "a").write_text("there")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "a").read_text() == "there"
+
+
+def test_what_cannot_be_replaced_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(Refused, match="is the one this runs in"), staged_folder("."):
+        raise AssertionError("the work began")
+    monkeypatch.chdir(tmp_path)
+
+    def busy(path: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "rmdir", busy)  # as that of a disk that is mounted there
+    with pytest.raises(Refused, match="busy"), staged_folder(tmp_path / "empty"):
+        raise AssertionError("the work began")
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+
+
 def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     with staged_folder(tmp_path / "set") as beside:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from unnoise import load
+from unnoise import describe, load
 from unnoise.catalogue import library
 from unnoise.core.error import Refused
 from unnoise.core.event import Result
@@ -96,6 +96,8 @@ def test_things_that_cannot_be_cut_out_are_told(small, emoji, tmp_path):
         ({"width": 200}, "width 200 is no multiple of 64: try 192"),
         ({"rate": -1.0}, "a learning rate of -1: give 0 or more"),
         ({"muon": float("inf")}, "a learning rate of inf"),
+        ({"pieces": 3}, "a batch of 4 in 3 pieces: take a divisor"),
+        ({"batch": 0}, "a batch of 0: take at least 1"),
     ],
 )
 def test_sizes_and_shares_are_looked_at_before_a_scene_is_encoded(small, tmp_path, changes, said):
@@ -140,8 +142,12 @@ def test_it_goes_on_from_its_own_model_alone(small, tmp_path, tiny_model):
     list(fit(small().run(), tmp_path / "run"))
     file = str(tmp_path / "run" / "model.safetensors")
     network = load(file, "cpu").denoiser.state_dict()
-    begun = Trainer(small(start=file, codec=None).run())
+    run = small(start=file, codec=None).run()
+    begun = Trainer(run)
     assert all(torch.equal(p, network[k]) for k, p in begun.weights.items() if k.startswith("network."))
+    assert run.subject.model.conditioner.vocabulary == load(file, "cpu").conditioner.vocabulary
+    list(fit(run, tmp_path / "more"))
+    assert describe(str(tmp_path / "more" / "model.safetensors")).facts["steps"] == "6"  # three of each
     with pytest.raises(Refused, match="was not made by this recipe"):
         small(start=str(tiny_model), codec=None).run()
     with pytest.raises(Refused, match="has its own codec"):
@@ -190,7 +196,7 @@ def test_a_batch_in_pieces_trains_as_well(small):
     reports = list(Trainer(small(pieces=2).run()).steps())
     assert len(reports) == 3 and all(torch.isfinite(r.losses[0].value) for r in reports)
     with pytest.raises(Refused, match="a divisor of the batch"):
-        Trainer(small(pieces=3).run())
+        small(pieces=3).run()
 
 
 def test_what_is_no_codec_is_refused(small, tiny_model):

@@ -62,6 +62,21 @@ def test_sizes_that_the_codec_cannot_halve_are_refused(tmp_path, field, value, s
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"widths": (0,)}, "sizes are positive"),
+        ({"channels": 0}, "sizes are positive"),
+        ({"rate": -1.0}, "a learning rate of -1"),
+        ({"batch": 1, "crop": 8}, "a single latent: take a larger batch"),
+        ({"batch": 1, "crop": 0, "size": 8}, "a single latent"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_the_data_are_looked_for(tmp_path, changes, said):
+    with pytest.raises(Refused, match=said):
+        small(tmp_path / "none", scenes=16, **changes).run()
+
+
 @pytest.mark.parametrize("critic", [False, True])
 def test_it_trains_and_its_file_is_a_codec(emoji, tmp_path, critic):
     run = small(emoji, critic=critic).run()

@@ -42,6 +42,19 @@ def test_sizes_off_the_scale_are_refused(data, field, value):
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"width": 0}, "width 0 is no size"),
+        ({"blocks": -1}, "blocks -1 is no size"),
+        ({"rate": -1.0}, "a learning rate"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_the_data_are_looked_for(tmp_path, changes, said):
+    with pytest.raises(Refused, match=said):
+        small(tmp_path / "none", **changes).run()
+
+
 def test_it_holds_out_what_the_set_does(data):
     run = small(data).run()
     assert len(run.pictures) == 4 and run.heldout is not None and len(run.heldout) == 2

@@ -14,6 +14,7 @@ from unnoise.core.sampler import upward
 from unnoise.media.image import pixels_sha256
 from unnoise.samplers import SAMPLERS
 from unnoise.tasks import TASKS
+from unnoise.tasks._plan import unlearnt
 
 TEXTS = Description(name="m", family="native", width=64, height=48, multiple=8, largest=256)
 CLASSES = replace(TEXTS, prompts="classes", classes=("Cat", "Dog"))
@@ -42,6 +43,13 @@ def test_defaults_are_the_model_s_own():
     plan = Generate(prompt="x").plan(model)
     assert (plan.steps, plan.sampler, plan.spacing, plan.width, plan.height) == (9, "heun", "karras", 64, 48)
     assert plan.guidance == "classifier_free:scale=3.5" and len(plan.seeds) == 1
+
+
+def test_a_size_far_from_what_was_learnt_is_told_of():
+    assert not any(unlearnt(w, h, TEXTS) for w, h in ((64, 48), (48, 64), (128, 48), (32, 48)))
+    (larger,), (smaller,) = unlearnt(128, 96, TEXTS), unlearnt(32, 40, TEXTS)
+    assert "'m' has learnt pictures of 64x48" in larger and "128x96" in larger and "--upscale" in larger
+    assert "32x40" in smaller and "--upscale" not in smaller
 
 
 @pytest.mark.parametrize(

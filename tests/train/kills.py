@@ -36,7 +36,7 @@ def die() -> None:
 
 
 def train(out: Path, resume: bool, steps: int = STEPS) -> None:
-    kept = Every(report=1, snapshot=2, preview=0, heldout=0)
+    kept = Every(report=1, snapshot=2, preview=2, heldout=2)
     for _ in fit(tiny.run(steps=steps, every=kept), out, resume=resume):
         pass
 
@@ -126,8 +126,16 @@ def left(out: Path) -> dict[str, object]:
     timed = ("speed", "seconds", "left")
     lines = [{k: v for k, v in line.items() if k not in timed} for line in read(out / "log.jsonl")]
     files = {p.name: store.read_tensors(p) for p in [*out.glob("averages/*"), out / "model.safetensors"]}
+    previews = {p.name: p.read_bytes() for p in out.glob("previews/*")}
     hidden = [str(p) for p in out.rglob(".*.tmp")]
-    return {"step": newest.step, "state": newest.tensors(), "lines": lines, "files": files, "hidden": hidden}
+    return {
+        "step": newest.step,
+        "state": newest.tensors(),
+        "lines": lines,
+        "files": files,
+        "previews": previews,
+        "hidden": hidden,
+    }
 
 
 def same(one: object, other: object) -> bool:
@@ -157,7 +165,7 @@ def main() -> None:
     torch.set_num_threads(1)
     start, whole, count = folder / "start", folder / "straight", folder / "count"
     stopped = iter([False, False, True])
-    run = tiny.run(steps=STEPS, every=Every(report=1, snapshot=2, preview=0, heldout=0))
+    run = tiny.run(steps=STEPS, every=Every(report=1, snapshot=2, preview=2, heldout=2))
     for _ in fit(run, start, stop=lambda: next(stopped)):
         pass
     shutil.copytree(start, whole)

@@ -13,8 +13,10 @@ import torch
 from train import tiny
 from train.test_snapshot import room
 from unnoise.catalogue import library, load
+from unnoise.core.denoiser import Denoiser
 from unnoise.core.error import Refused
 from unnoise.core.event import Result
+from unnoise.core.prediction import Flow
 from unnoise.data.pictures import load as load_pictures
 from unnoise.data.source import open_source
 from unnoise.media.image import read, save
@@ -287,6 +289,53 @@ def test_a_folder_with_a_run_or_without_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match="cannot make"):
         list(fit(run(), tmp_path / "file"))
+
+
+def test_two_runs_are_not_in_one_folder(tmp_path: Path) -> None:
+    first = fit(run(), tmp_path)
+    next(first)
+    before = sorted(p.name for p in tmp_path.rglob("*"))
+    with pytest.raises(Refused, match="another process is training in"):
+        list(fit(run(), tmp_path))
+    assert sorted(p.name for p in tmp_path.rglob("*")) == before
+    list(first)
+    with pytest.raises(Refused, match="holds a run of 6 steps"):
+        list(fit(run(), tmp_path))
+
+
+def test_what_a_kill_kept_from_being_done_is_done_on_resume(straight: tuple[Path, list[Event]], tmp_path: Path) -> None:
+    made = run(every=Every(report=2, snapshot=3, preview=6, heldout=3))
+    events = fit(made, tmp_path)
+    for event in events:
+        if isinstance(event, Saved) and event.step == 6:  # as if it were killed before what takes long
+            break
+    (tmp_path / "previews" / "step-000006.png").unlink(missing_ok=True)
+    events.close()
+    again = list(fit(made, tmp_path, resume=True))
+    assert [type(event) for event in again] == [Saved, Heldout, Previewed]
+    assert again[1] == next(e for e in straight[1] if isinstance(e, Heldout) and e.step == 6)
+    assert [type(event) for event in fit(made, tmp_path, resume=True)] == [Saved]
+
+
+def test_more_steps_last_though_the_run_is_killed_at_once(tmp_path: Path) -> None:
+    list(fit(run(steps=2), tmp_path))
+    events = fit(run(steps=5), tmp_path, resume=True)
+    next(events)
+    assert every(tmp_path / "snapshots")[-1].facts["steps"] == "5"
+    events.close()
+
+
+def test_weights_of_another_meaning_are_refused(tmp_path: Path) -> None:
+    list(fit(run(steps=1), tmp_path))
+    made = run(steps=2)
+    old = made.subject.model
+    other = replace(old, denoiser=Denoiser(old.denoiser.network, Flow(), old.denoiser.clock))
+    subject = replace(made.subject, model=other, objective=made.subject.objective.of(other))
+    with pytest.raises(Refused, match="says something else"):
+        list(fit(replace(made, subject=subject), tmp_path, resume=True))
+    pictures = replace(made.pictures, captions=(("a green whale",),) * len(made.pictures))
+    with pytest.raises(Refused, match="learns from other pictures"):
+        list(fit(replace(made, pictures=pictures), tmp_path, resume=True))
 
 
 def test_a_prompt_the_model_cannot_honour_is_refused_before_the_first_step(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The options that a run was begun with: kept with its snapshots, and what it goes on with."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import field, fields, make_dataclass, replace
 from pathlib import Path
@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 if TYPE_CHECKING:
     from unnoise.train.snapshot import Snapshot
 
-FREE = ("data", "latents", "compiled", "previews")
-"""Options that may be others when a run goes on: folders move, and its weights do not turn on the rest."""
+FREE = ("data", "latents", "start", "trunk", "codec", "compiled", "previews")
+"""Options that may be others when a run goes on: folders and files move, and its weights do not turn on the rest.
+
+What it was begun from is in its snapshots, and only gives the network's shape then.
+"""
 
 
 def told(name: str, recipe: Any) -> dict[str, str]:
     """A recipe and its options as facts of a run: its name, and each option as JSON, folders from the root."""
-    options = {f.name: json.dumps(getattr(recipe, f.name), default=_rooted) for f in fields(recipe)}
-    return {"recipe": name, **options}
+    options = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
+    rooted = {key: _rooted(value) if key in FREE else value for key, value in options.items()}
+    return {"recipe": name, **{key: json.dumps(value, default=str) for key, value in rooted.items()}}
 
 
 def as_begun(kind: type[Any], found: "Snapshot") -> type[Any]:
@@ -40,7 +44,7 @@ def flagged(recipe: Any, found: "Snapshot") -> Any:
     return replace(recipe, **on)
 
 
-def agree(found: "Snapshot", facts: Mapping[str, str]) -> None:
+def agree(found: "Snapshot", facts: Mapping[str, str], free: Collection[str] = FREE) -> None:
     """Whether a recipe is that of the run it goes on with, as far as its options say.
 
     Raises:
@@ -48,11 +52,22 @@ def agree(found: "Snapshot", facts: Mapping[str, str]) -> None:
     """
     from unnoise.train.session import check_facts
 
-    check_facts(found, {**found.facts, **facts}, FREE)
+    check_facts(found, {**found.facts, **facts}, free)
 
 
-def _rooted(value: Any) -> str:
-    return str(value.expanduser().absolute()) if isinstance(value, Path) else str(value)
+def freed(found: "Snapshot", recipe: Any) -> tuple[str, ...]:
+    """Options that may be others, and those that came after the run was begun: the run had what is their default."""
+    later = (f.name for f in fields(recipe) if f.name not in found.facts and getattr(recipe, f.name) == f.default)
+    return (*FREE, *later)
+
+
+def _rooted(value: Any) -> Any:
+    """A file's or folder's name as it is from everywhere; what is none, as it is."""
+    from unnoise.weights.shelves import is_path
+
+    if isinstance(value, Path) or (isinstance(value, str) and is_path(value)):
+        return str(Path(value).expanduser().absolute())
+    return value
 
 
 def _typed(value: Any, hint: Any) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from unnoise.core.alone import alone
 from unnoise.core.error import Refused
 from unnoise.media.atomic import PREFIX, SUFFIX, write
 from unnoise.tasks._plan import json_request
@@ -80,25 +81,18 @@ def locked(folder: Path) -> Generator[bool]:
     except OSError as error:
         what = f"cannot lock {folder} ({error.strerror}: {LOCK})"
         raise Refused(what, "remove that, or give another --out", "out") from None
+
+    def busy() -> None:
+        raise Refused(f"another batch is writing into {folder}", "wait for it, or give another --out", "out") from None
+
     try:
-        _take(handle, folder)
-        for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
-            with contextlib.suppress(OSError):  # a folder of that name is none of ours
-                path.unlink()
-        yield (folder / NAME).exists()
+        with alone(handle, busy):
+            for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+                with contextlib.suppress(OSError):  # a folder of that name is none of ours
+                    path.unlink()
+            yield (folder / NAME).exists()
     finally:
         os.close(handle)
-
-
-def _take(handle: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Refused(f"another batch is writing into {folder}", "wait for it, or give another --out", "out") from None
 
 
 def _read(path: Path) -> Ledger | None:

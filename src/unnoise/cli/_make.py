@@ -14,6 +14,7 @@ from unnoise.cli._shelf import shelved
 from unnoise.cli._show import Bar, note, say, say_json
 from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
+from unnoise.tasks._plan import unlearnt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,12 +78,14 @@ def make(task: Any, output: Output, machine: Machine, way: Way | None = None, sh
         if files.state and path:
             raise Refused(f"{option} is of a finished picture", "give it when the run goes on", option)
     task, shelf = (task, shelf) if shelf else named(task, machine)
-    plan = task.plan(shelf.describe(task.model))
+    about = shelf.describe(task.model)
+    plan = task.plan(about)
+    places.check_sides(files.pictures, plan.width * plan.upscale, plan.height * plan.upscale)
     files.probe()
     if way.start is not None:
         task = replace(task, start=shelf.register(way.start))
     show = Show(output, task.count)
-    for text in way.notes:
+    for text in (*way.notes, *unlearnt(plan.width, plan.height, about)):
         note(text, output.json, output.quiet)
     try:
         with closing(task.run(shelf)) as events:

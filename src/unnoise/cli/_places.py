@@ -9,6 +9,8 @@ from unnoise.core.error import Refused
 
 SUFFIXES = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _ENDS = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
+WIDEST = {"webp": 16_383, "jpeg": 65_500}
+"""The longest side that a format's files can have, in pixels."""
 _LONGEST = 64
 
 
@@ -55,6 +57,22 @@ def place(out: str, format: str | None, count: int) -> Place:
     if format and found != format:
         raise Refused(f"--out {out} does not end as {format} does", "leave --format out, or change the name", "format")
     return Place(path.parent, _single(path, count, "out").name, path.suffix)
+
+
+def check_sides(place: Place, width: int, height: int) -> None:
+    """See that a picture of this size can be kept in its format, before it is computed.
+
+    Raises:
+        Refused: it cannot.
+    """
+    format = format_of(place)
+    if (longest := max(height, width)) > WIDEST.get(format, longest):
+        what = f"the result is {width}x{height}, and {format} has sides of at most {WIDEST[format]}"
+        raise Refused(what, "use png", "format")
+
+
+def format_of(place: Place) -> str:
+    return SUFFIXES[Path(place.name or place.suffix).suffix.lower() or place.suffix]
 
 
 def beside(word: str | None, suffixes: tuple[str, ...], option: str, count: int) -> Path | None:

@@ -14,7 +14,7 @@ from unnoise.cli._show import note, say, say_json
 from unnoise.cli._sources import base
 from unnoise.core.error import Refused
 from unnoise.tasks import TASKS
-from unnoise.tasks._plan import Plan
+from unnoise.tasks._plan import Plan, unlearnt
 
 if TYPE_CHECKING:
     from unnoise.cli._cost import Cost
@@ -60,9 +60,10 @@ def command(args: list[str]) -> int:
         raise Refused("a plan tells of whole runs", "leave --resume and --refine out", "resume")
     machine = as_told(asked.machine, found.reading)
     task, shelf = named(merged(said, found.fields), machine)
-    plan = task.plan(shelf.describe(task.model))
+    about = shelf.describe(task.model)
+    plan = task.plan(about)
     larger = [f"making it {plan.upscale} times as large is not counted"] if plan.upscale > 1 else []
-    for text in (*found.notes, *larger):
+    for text in (*found.notes, *unlearnt(plan.width, plan.height, about), *larger):
         note(text, asked.output.json, asked.output.quiet)
     facts = look(plan, task.model, shelf, machine, asked.measure)
     if asked.output.json:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.cli import _places as places
-from unnoise.cli._begun import FREE, agree, as_begun, flagged, told
+from unnoise.cli._begun import FREE, agree, as_begun, flagged, freed, told
 from unnoise.cli._parse import parse
 from unnoise.cli._show import Bar, clock, note, say, say_json
 from unnoise.core.error import Refused
@@ -60,18 +60,20 @@ def command(args: list[str]) -> int:
     name, kind = args[0], RECIPES[args[0]]
     recipe, running = _read(name, kind, args[1:])
     check_number(recipe.steps, 1, 10**9, "steps")
+    check_number(getattr(recipe, "seed", 0), 0, 2**64 - 1, "seed")
     if running.ema is not None and not running.resume:
         raise Refused("--ema is chosen when there are averages", "give it with --resume", "ema")
     out = places.user_path(running.out or f"runs/{name}", "--out")
     places.probe(out)
     from unnoise.train.fit import begun
 
+    free: tuple[str, ...] = FREE
     if found := begun(out, running.resume):  # known before anything is read or encoded
         agree(found, {"recipe": name})
         recipe, running = _read(name, as_begun(kind, found), args[1:])
         recipe = flagged(recipe, found)
-        agree(found, told(name, recipe))
-    return _train(recipe, told(name, recipe), running, out)
+        agree(found, told(name, recipe), free := freed(found, recipe))
+    return _train(recipe, told(name, recipe), running, out, free)
 
 
 def _read(name: str, kind: type[Any], args: list[str]) -> tuple[Any, Running]:
@@ -89,7 +91,7 @@ def _help() -> str:
     return "\n".join([*usage, *rows, "", "'unnoise train RECIPE --help' says what a recipe takes."])
 
 
-def _train(recipe: Any, facts: dict[str, str], running: Running, out: Path) -> int:
+def _train(recipe: Any, facts: dict[str, str], running: Running, out: Path, free: tuple[str, ...]) -> int:
     from unnoise.catalogue import place
     from unnoise.train.fit import fit
     from unnoise.train.pace import paced
@@ -102,7 +104,7 @@ def _train(recipe: Any, facts: dict[str, str], running: Running, out: Path) -> i
     if running.ema is not None:
         run = replace(run, ema=running.ema)
     with signals() as stop:
-        events = fit(run, out, resume=running.resume, facts=facts, free=FREE, stop=stop)
+        events = fit(run, out, resume=running.resume, facts=facts, free=free, stop=stop)
         with closing(events):
             last = _follow(events, run.steps, running)
         if stop():

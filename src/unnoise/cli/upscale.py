@@ -15,9 +15,6 @@ from unnoise.core.error import Refused
 from unnoise.core.event import Progress, Result
 from unnoise.tasks.upscale import Upscale
 
-WIDEST = {"webp": 16_383, "jpeg": 65_535}
-"""The longest side that a format's files can have, in pixels."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -90,12 +87,9 @@ def _check_format(place: places.Place, shelf: Shelf, digest: str, scale: int) ->
         Refused: it cannot.
     """
     channels, height, width = shelf.picture(digest).shape
-    format = places.SUFFIXES[Path(place.name or place.suffix).suffix.lower() or place.suffix]
-    if format == "jpeg" and channels == 4:
+    if places.format_of(place) == "jpeg" and channels == 4:
         raise Refused("the picture is transparent in places, which jpeg cannot keep", "use png or webp", "format")
-    if (longest := scale * max(height, width)) > WIDEST.get(format, longest):
-        what = f"the result is {scale * width}x{scale * height}, and {format} has sides of at most {WIDEST[format]}"
-        raise Refused(what, "use png", "format")
+    places.check_sides(place, scale * width, scale * height)
 
 
 def _watch(event: Progress, asked: Asked, bar: Bar) -> None:

@@ -128,7 +128,7 @@ def _batches(
 
 
 def _sided(captions: Sequence[str], tags: Mapping[str, str]) -> bool:
-    return any(map(sided, (*captions, tags.get("name", ""))))
+    return any(map(sided, (*captions, tags.get("name", ""), tags.get("keywords", ""))))
 
 
 def _mirrored(images: Tensor, flipped: Tensor) -> Tensor:

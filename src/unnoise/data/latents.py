@@ -9,12 +9,14 @@ import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from unnoise.core.alone import alone
 from unnoise.core.error import Refused
 from unnoise.core.model import Codec
 from unnoise.data.pictures import Gallery, Gathered
@@ -98,21 +100,12 @@ def name_of(codec: torch.nn.Module, pictures: Gallery, told: str) -> str:
 
 @contextmanager
 def _alone(part: Path) -> Generator[None]:
-    """Hold a file in the making against other processes; the lock ends with the process, however that ends.
+    """Hold a file in the making against other processes.
 
     Who has waited holds what may have become the finished file, and so has to look for that first.
     """
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows
-        yield
-        return
-    with part.open("ab") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            LOG.info("waiting for another process, which encodes the same pictures")
-            fcntl.flock(held, fcntl.LOCK_EX)
+    busy = partial(LOG.info, "waiting for another process, which encodes the same pictures")
+    with part.open("ab") as held, alone(held.fileno(), busy):
         yield
 
 

@@ -172,12 +172,17 @@ def square(picture: Tensor, size: int) -> Tensor:
 
     It is resized by an antialiased bicubic filter; a picture of that size already is not touched.
     """
+    cut = middle(picture)
+    if cut.shape[-1] == size:
+        return cut
+    return F.interpolate(cut[None], size=(size, size), mode="bicubic", antialias=True)[0]
+
+
+def middle(picture: Tensor) -> Tensor:
+    """The middle of a picture (C, H, W), as large a square as fits."""
     side = min(picture.shape[-2:])
     top, left = ((length - side) // 2 for length in picture.shape[-2:])
-    middle = picture[:, top : top + side, left : left + side]
-    if side == size:
-        return middle
-    return F.interpolate(middle[None], size=(size, size), mode="bicubic", antialias=True)[0]
+    return picture[:, top : top + side, left : left + side]
 
 
 def _decoded(name: str, read: Read, size: int) -> bytes | str:

@@ -54,15 +54,18 @@ def staged(path: str | PathLike[str]) -> Generator[Path]:
 def staged_folder(path: str | PathLike[str]) -> Generator[Path]:
     """A folder to write into; when the block ends well, its files are flushed to the disk and it takes `path`'s name.
 
-    On any fault there is nothing of that name, or the empty folder that was there.
+    On any fault there is nothing of that name, or an empty folder where one was.
 
     Raises:
-        Refused: if there is something already, or the folder around it is missing, read-only or full.
+        Refused: if there is something already, the folder is one that cannot be replaced (a disk's own, or the one that
+            the process is in), or the folder around it is missing, read-only or full.
     """
-    target = Path(path)
-    temporary = target.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
     try:
+        target = Path(path).resolve()
+        temporary = target.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
         _check_free(target)
+        if target.is_dir():  # known before the work, not after it
+            _check_replaceable(target)
         try:
             temporary.mkdir()
             yield temporary
@@ -85,6 +88,14 @@ def staged_folder(path: str | PathLike[str]) -> Generator[Path]:
 def _check_free(target: Path) -> None:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise Refused(f"there is something in {target} already", "name another folder, or take that away")
+
+
+def _check_replaceable(target: Path) -> None:
+    """See that an empty folder can be taken away, and leave one there."""
+    if target == Path.cwd():
+        raise Refused(f"the folder {target} is the one this runs in", "name it from outside, or name another folder")
+    target.rmdir()
+    target.mkdir()
 
 
 def _refused(path: str | PathLike[str], fault: OSError | ValueError) -> Refused:

@@ -36,7 +36,7 @@ from unnoise.text._vocabulary import learn
 from unnoise.text.transformer import TransformerConditioner, TransformerConfig
 from unnoise.train.objectives.denoising import Denoising
 from unnoise.train.optimizers import Optimizing
-from unnoise.train.run import Run
+from unnoise.train.run import Every, Run, check_pieces
 from unnoise.train.subjects.diffusion import Diffusion
 from unnoise.train.times import LogitNormal
 from unnoise.train.weighting import Velocity
@@ -55,6 +55,7 @@ TIMES = LogitNormal(0.6, 1.1)
 def run(recipe: Emoji, data: Path, device: str) -> Run:
     heads(recipe.width)  # what does not fit is said before anything is read
     optimizing = Optimizing(rate=recipe.rate, muon=recipe.muon)
+    check_pieces(recipe.batch, recipe.pieces)
     where = torch.device(device)
     scenes = scenes_of(recipe, data)
     cut(scenes.shelf)  # data that are not there are said first
@@ -76,6 +77,7 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
         pieces=recipe.pieces,
         seed=recipe.seed,
         optimizing=optimizing,
+        every=Every(snapshot=500),  # some half an hour on two cores
         compiled=recipe.compiled,
         stored=torch.bfloat16,
     )

@@ -26,17 +26,18 @@ SHOWN = 128
 
 
 def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
-    _check(recipe)
-    pictures = learnt(recipe, data)
-    heldout = held_out(data, recipe.size, captionless=True)
-    where = torch.device(device)
+    _check(recipe)  # what does not fit is said before anything is read
+    optimizing, where = Optimizing(rate=recipe.rate), torch.device(device)
     torch.manual_seed(recipe.seed)
     codec = started(recipe, device) if recipe.start else Autoencoder(_config(recipe))
+    critic = Critic().to(where) if recipe.critic else None
+    pictures = learnt(recipe, data)
+    heldout = held_out(data, recipe.size, captionless=True)
     objective = Coding(
         codec=codec.to(where),
         jitter=recipe.jitter,
         crop=recipe.crop,
-        critic=Critic().to(where) if recipe.critic else None,
+        critic=critic,
         autocast=torch.bfloat16,
     )
     return Run(
@@ -46,7 +47,7 @@ def run(recipe: EmojiCodec, data: Path, device: str) -> Run:
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
-        optimizing=Optimizing(rate=recipe.rate),
+        optimizing=optimizing,
         flip=0.5,
         stored=torch.bfloat16,
         compiled=recipe.compiled,
@@ -72,6 +73,8 @@ def _check(recipe: EmojiCodec) -> None:
         raise Refused(f"pictures of {recipe.size} pixels a side", f"a multiple of {multiple}", "size")
     if recipe.crop < 0 or recipe.crop % multiple:
         raise Refused(f"crops of {recipe.crop} pixels a side", f"a multiple of {multiple}, or 0 for none", "crop")
+    if recipe.batch == 1 and (recipe.crop or recipe.size) == multiple:  # its latents are normalised by the batch
+        raise Refused("a step of a single latent", "take a larger batch, or larger crops", "batch")
 
 
 def _config(recipe: EmojiCodec) -> AutoencoderConfig:

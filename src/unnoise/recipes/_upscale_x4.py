@@ -19,6 +19,7 @@ SCALE = 4
 
 
 def run(recipe: UpscaleX4, data: Path, device: str) -> Run:
+    optimizing = Optimizing(rate=recipe.rate, decay=0.0)  # what does not fit is said before anything is read
     split = "train+extra" if recipe.extra else "train"
     pictures = load(open_source(data, split, captionless=True), recipe.size)
     heldout = held_out(data, recipe.size, captionless=True)
@@ -43,7 +44,7 @@ def run(recipe: UpscaleX4, data: Path, device: str) -> Run:
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
-        optimizing=Optimizing(rate=recipe.rate, decay=0.0),
+        optimizing=optimizing,
         flip=0.5,
         every=Every(snapshot=250),
         compiled=recipe.compiled,

@@ -65,6 +65,9 @@ class UpscaleX4:
         for name, value, least in (("size", self.size, 8), ("crop", self.crop, 0)):
             if value < least or value % 4:
                 raise Refused(f"{name} {value} is no multiple of 4 from {least} on", "try 128", name)
+        for name, value in (("width", self.width), ("blocks", self.blocks)):
+            if value < 1:
+                raise Refused(f"{name} {value} is no size", "take at least 1", name)
         from unnoise.recipes._upscale_x4 import run
 
         return run(self, self.data, device)

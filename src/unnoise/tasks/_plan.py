@@ -17,6 +17,9 @@ MOST_PICTURES = 100_000
 UPSCALER = "emoji_x4"
 """What enlarges pictures, where no other upscaler is named."""
 
+STRANGE = 2.0
+"""A picture of more than so many times the area that a model has learnt, or of less than that part, is told of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -103,6 +106,16 @@ def check_side(value: int | None, default: int, model: Description, field: str) 
             f"{field} {value} is no multiple of {model.multiple}, as '{model.name}' needs", f"try {near}", field
         )
     return check_number(value, model.multiple, model.largest, field)
+
+
+def unlearnt(width: int, height: int, model: Description) -> tuple[str, ...]:
+    """What a person should know of a picture's size before it is drawn: that the model has learnt none like it."""
+    own = model.width * model.height
+    if 1 / STRANGE <= width * height / own <= STRANGE:
+        return ()
+    what = f"'{model.name}' has learnt pictures of {model.width}x{model.height} and may draw scraps at {width}x{height}"
+    larger = width * height > own
+    return (f"{what}; --upscale enlarges a picture that it draws well" if larger else what,)
 
 
 def check_seeds(seed: int | None, count: int) -> tuple[int, ...]:

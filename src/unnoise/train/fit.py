@@ -3,16 +3,21 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from unnoise.core.alone import alone_in
 from unnoise.core.error import Refused
+from unnoise.train import snapshot
 from unnoise.train.event import Event, Saved
 from unnoise.train.preflight import preflight
 from unnoise.train.run import Run
 from unnoise.train.session import Session, check_facts
 from unnoise.train.snapshot import Snapshot, every, sweep
 from unnoise.train.stopping import never
+
+CAPTIONS = 64
+"""Pictures from all over a set whose captions tell it from others."""
 
 
 def fit(
@@ -44,20 +49,23 @@ def fit(
             its preflight or diverges; the averages stored do not give the width; or the folder cannot be written.
     """
     run.subject.check()
-    found = begun(out, resume)
-    _prepare(out)
-    if not resume:
-        yield preflight(run, out)
-    facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures)), "words": _digest(run)}
-    if found:
-        check_facts(found, facts, free)
-    with closing(Session(run, out, facts, found)) as session:
-        try:
-            yield from _steps(session, stop)
-        except GeneratorExit:
-            if not session.saved:
-                session.save()
-            raise
+    begun(out, resume)
+    with _prepared(out):
+        found = begun(out, resume)  # another process may have ended meanwhile
+        if not resume:
+            yield preflight(run, out)
+        facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures)), **_digests(run)}
+        if found:
+            older = _digests(run).keys() - found.facts.keys()
+            check_facts(found, facts, {*free, *older})
+            found = snapshot.retold(found, facts)
+        with closing(Session(run, out, facts, found)) as session:
+            try:
+                yield from _steps(session, stop)
+            except GeneratorExit:
+                if not session.saved:
+                    session.save()
+                raise
 
 
 def begun(out: Path, resume: bool) -> Snapshot | None:
@@ -75,14 +83,18 @@ def begun(out: Path, resume: bool) -> Snapshot | None:
     return known[-1] if known else None
 
 
-def _digest(run: Run) -> str:
-    """Of the words that its weights have numbers for: other data give others, in tensors of the same shapes."""
-    return hashlib.sha256(run.subject.words().encode()).hexdigest()[:16]
+def _digests(run: Run) -> dict[str, str]:
+    """Of what its weights mean and of its pictures' captions: other ones would fit tensors of the same shapes."""
+    some = sorted({k * len(run.pictures) // CAPTIONS for k in range(CAPTIONS)})
+    captions = repr([run.pictures.captions[k] for k in some])
+    told = {"meaning": run.subject.meaning(), "captions": captions}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in told.items()}
 
 
 def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Event]:
     if found := session.found:  # a kill may have come between the snapshot and what follows from it
         yield Saved(found.step, found.path, session.derive())
+        yield from session.missed()
     with closing(session.trainer.steps()) as reports:
         while not stop():
             began = time.perf_counter()
@@ -95,10 +107,24 @@ def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Event]:
         yield session.save()
 
 
-def _prepare(out: Path) -> None:
+@contextmanager
+def _prepared(out: Path) -> Generator[None]:
+    """Make the folder and hold it against other runs, which would each write over what the other had done.
+
+    Raises:
+        Refused: it cannot be made, or another run is in it.
+    """
+    folders = (out, out / "snapshots", out / "previews", out / "averages")
+
+    def busy() -> None:
+        raise Refused(f"another process is training in {out}", "wait for it, or name another folder", "out") from None
+
     try:
-        for folder in (out, out / "snapshots", out / "previews", out / "averages"):
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-            sweep(folder)
     except OSError as error:
         raise Refused(f"cannot make {out}", error.strerror or str(error), "out") from None
+    with alone_in(out, busy):
+        for folder in folders:
+            sweep(folder)
+        yield

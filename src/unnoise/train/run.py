@@ -43,7 +43,7 @@ class Run:
         stored: the floating-point type of the exported file.
 
     Raises:
-        Refused: so many steps are no training.
+        Refused: so many steps are no training, the batch is empty, or its pieces do not divide it.
     """
 
     subject: Subject
@@ -67,3 +67,16 @@ class Run:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise Refused(f"a training of {self.steps} steps", "take at least 1", "steps")
+        check_pieces(self.batch, self.pieces)
+
+
+def check_pieces(batch: int, pieces: int) -> None:
+    """See that a batch can be taken in so many pieces.
+
+    Raises:
+        Refused: it cannot.
+    """
+    if batch < 1:
+        raise Refused(f"a batch of {batch}", "take at least 1", "batch")
+    if pieces < 1 or batch % pieces:
+        raise Refused(f"a batch of {batch} in {pieces} pieces", "take a divisor of the batch", "pieces")

@@ -19,6 +19,12 @@ from unnoise.train.snapshot import Snapshot
 from unnoise.train.trainer import Trainer
 from unnoise.weights.store import write_tensors
 
+OTHERS = {
+    "meaning": "learnt other words than these data give, or its network says something else than this model's",
+    "captions": "learns from other pictures than these data hold",
+}
+"""What is said of facts that are digests."""
+
 
 class Session:
     """Args:
@@ -61,13 +67,18 @@ class Session:
             yield from self._line()
         if self._due(every.snapshot):
             yield self.save()
-        if self._due(every.heldout) and (loss := self.trainer.heldout(self.trainer.averaged())) is not None:
-            self.log.add({"step": self.trainer.step, "heldout": loss})
-            yield Heldout(self.trainer.step, loss)
-        if self._due(every.preview) and (drawn := self.trainer.averaged().preview()) is not None:
-            path = self.out / "previews" / f"step-{self.trainer.step:06d}.png"
-            save_picture(path, drawn, self.run.subject.name)
-            yield Previewed(self.trainer.step, path)
+        if self._due(every.heldout):
+            yield from self._heldout()
+        if self._due(every.preview):
+            yield from self._preview()
+
+    def missed(self) -> Iterator[Event]:
+        """What a kill after the snapshot that it goes on from kept from being done."""
+        every, step = self.run.every, self.trainer.step
+        if self._due(every.heldout) and not any(line["step"] == step and "heldout" in line for line in self.log.lines):
+            yield from self._heldout()
+        if self._due(every.preview) and not self._sheet().exists():
+            yield from self._preview()
 
     def save(self) -> Saved:
         """Write the snapshot of this step, and what follows from it.
@@ -95,6 +106,19 @@ class Session:
 
     def close(self) -> None:
         self.log.close()
+
+    def _heldout(self) -> Iterator[Event]:
+        if (loss := self.trainer.heldout(self.trainer.averaged())) is not None:
+            self.log.add({"step": self.trainer.step, "heldout": loss})
+            yield Heldout(self.trainer.step, loss)
+
+    def _preview(self) -> Iterator[Event]:
+        if (drawn := self.trainer.averaged().preview()) is not None:
+            save_picture(self._sheet(), drawn, self.run.subject.name)
+            yield Previewed(self.trainer.step, self._sheet())
+
+    def _sheet(self) -> Path:
+        return self.out / "previews" / f"step-{self.trainer.step:06d}.png"
 
     def _due(self, every: int) -> bool:
         step = self.trainer.step
@@ -136,13 +160,13 @@ def check_facts(found: Snapshot, facts: Mapping[str, str], free: Collection[str]
         Refused: a fact differs; `steps` may be any number that is not behind, so that a run can be made longer, or its
             rate brought down sooner.
     """
-    for name in sorted((found.facts.keys() | facts.keys()) - set(free)):
+    for name in sorted((found.facts.keys() | facts.keys()) - set(free), key=lambda name: (name in OTHERS, name)):
         old, new = found.facts.get(name, "nothing"), facts.get(name, "nothing")
         if old == new or (name == "steps" and old.isdigit() and new.isdigit() and int(new) >= found.step):
             continue
-        if name == "words":
-            what = f"the run in {found.path.parent.parent} learnt other words than these data give"
-            raise Refused(what, "go on with the data that it was begun with, or name another folder", "data")
+        if name in OTHERS:
+            what = f"the run in {found.path.parent.parent} {OTHERS[name]}"
+            raise Refused(what, "go on with those that it was begun with, or name another folder", "data")
         fewer = f"it has taken {found.step}; give no fewer"
         remedy = fewer if name == "steps" else f"go on with {old}, or name another folder"
         raise Refused(f"the run in {found.path.parent.parent} has {name} {old}, this one {new}", remedy, name)

@@ -7,7 +7,7 @@ renamed; one that goes is first renamed and then emptied. A kill at any moment l
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -50,7 +50,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         write_tensors(staged / "state.safetensors", tensors, {"step": str(step)})
-        write(staged / MANIFEST, json.dumps({"step": step, "facts": dict(facts)}, sort_keys=True).encode())
+        _tell(staged, step, facts)
         settle(staged)
         _remove(place)
         staged.replace(place)
@@ -62,6 +62,17 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
     for old in every(folder)[:-keep]:
         _remove(old.path)
     return Snapshot(place, step, facts)
+
+
+def retold(found: Snapshot, facts: Mapping[str, str]) -> Snapshot:
+    """A snapshot whose run goes on with these facts, such as more steps, which then last however it ends.
+
+    Raises:
+        Refused: the folder cannot be written to.
+    """
+    if found.facts != facts:
+        _tell(found.path, found.step, facts)
+    return replace(found, facts=facts)
 
 
 def every(folder: Path) -> list[Snapshot]:
@@ -83,6 +94,10 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _tell(folder: Path, step: int, facts: Mapping[str, str]) -> None:
+    write(folder / MANIFEST, json.dumps({"step": step, "facts": dict(facts)}, sort_keys=True).encode())
 
 
 def _remove(path: Path) -> None:

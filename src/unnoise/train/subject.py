@@ -33,8 +33,11 @@ class Subject(Protocol):
         """All modules that snapshots and files hold, by the prefix of their tensors' names."""
         ...
 
-    def words(self) -> str:
-        """The words that its weights have numbers for, as any text: a run goes on with the same alone."""
+    def meaning(self) -> str:
+        """What no shape of its weights tells, as any text: the words they have numbers for, what is predicted.
+
+        A run goes on with the same alone.
+        """
         ...
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:

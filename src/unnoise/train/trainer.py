@@ -20,15 +20,9 @@ from unnoise.train.subject import Subject, on_device
 
 
 class Trainer:
-    """The state of a run. `steps()` trains; everything it needs to go on is in `tensors()` and `step`.
-
-    Raises:
-        Refused: the run's pieces do not divide its batch.
-    """
+    """The state of a run. `steps()` trains; everything it needs to go on is in `tensors()` and `step`."""
 
     def __init__(self, run: Run) -> None:
-        if run.pieces < 1 or run.batch % run.pieces:
-            raise Refused(f"a batch of {run.batch} in {run.pieces} pieces", "take a divisor of the batch", "pieces")
         self.run, self.step = run, 0
         self.modules = nn.ModuleDict(dict(run.subject.parts()))
         self.modules.requires_grad_(False).eval()  # what has no role stays as it is

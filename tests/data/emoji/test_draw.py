@@ -24,6 +24,18 @@ def test_good_ones_and_broken_ones_each_in_its_place(tmp_path: Path, png) -> Non
     assert isinstance(missing, str) and "none.png" in missing
 
 
+def test_a_link_out_of_a_clone_is_not_followed(tmp_path: Path, png) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (tmp_path / "mine.png").write_bytes(png())
+    (clone / "a.png").write_bytes(png())
+    (clone / "b.png").symlink_to("a.png")
+    (clone / "c.png").symlink_to(tmp_path / "mine.png")
+    one, same, other = draw_all(tuple(Drawing(clone, Path(f"{name}.png"), 16, 1.0) for name in "abc"))
+    assert isinstance(one, Cutout) and one == same
+    assert isinstance(other, str) and "a link out of the clone" in other
+
+
 def test_svg_is_drawn_large_and_shrunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png) -> None:
     asked: list[int] = []
 

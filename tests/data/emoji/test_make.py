@@ -60,6 +60,17 @@ def test_a_set_is_made_and_read_back(tmp_path: Path, noto, fluent) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["fluentui-emoji", "noto-emoji", "out"]
 
 
+def test_a_licence_that_is_a_link_out_of_its_clone_is_refused_before_the_work(tmp_path: Path, noto) -> None:
+    clone = noto(**COLOURS)
+    (tmp_path / "mine").write_text("a secret")
+    (clone / "LICENSE").unlink(missing_ok=True)
+    (clone / "LICENSE").symlink_to(tmp_path / "mine")
+    events = make(Wanted(clones={"noto": clone}, size=32), tmp_path / "out")
+    with pytest.raises(Refused, match="a link out of the clone"):
+        next(events)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_same_clones_give_the_same_bytes(tmp_path: Path, noto, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = Wanted(clones={"noto": noto(**COLOURS)}, size=16, heldout=0.0)
     made(wanted, tmp_path / "a")

@@ -49,7 +49,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory, tar) -> Path:
             key = f"{style}_{name.replace(' ', '-')}"
             members[f"{key}.png"], members[f"{key}.alpha.png"] = picture(colour, box, style)
             about = {"caption": f"{name}, {phrase}", "name": name, "style": style, "group": "Things"}
-            members[f"{key}.json"] = json.dumps(about | {"keywords": ["object", "red thing", "x1", "toy"]}).encode()
+            members[f"{key}.json"] = json.dumps(
+                about | {"keywords": ["object", "red thing", "x1", "gold", "left", "toy"]}
+            ).encode()
     white, alpha = picture((0, 0, 0), (9, 9, 50, 50), "flat")
     words = {"caption": "no entry, flat emoji", "name": "no entry", "style": "flat"}
     sign, empty = words | {"group": "Symbols"}, words | {"name": "nothing", "group": "Things"}

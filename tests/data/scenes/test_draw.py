@@ -1,5 +1,6 @@
 """A scene is a function of the seed and its number, true in all that it says of itself, and keeps what is held out."""
 
+import math
 from collections import Counter
 from itertools import combinations
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from unnoise.core.error import Refused
 from unnoise.data.scenes.colours import NAMES, PALETTE, TINTS
-from unnoise.data.scenes.draw import HELD_OUT, held_out, key, scene_of, unseen
+from unnoise.data.scenes.draw import CONTRAST, HELD_OUT, WALLS, held_out, key, scene_of, unseen
 from unnoise.data.scenes.scene import BIG, SMALL, Background, Box, Mix, Scene, Thing
 from unnoise.data.scenes.sprites import Sprites
 
@@ -93,6 +94,11 @@ def test_things_can_be_told_from_what_is_behind_them(sprites: Sprites, index: in
     for thing in scene.things:
         colours = {thing.tint} if thing.tint else set(sprites.all[thing.sprite].hints)
         assert not colours & {name.rpartition(" ")[2] for name in scene.background.names}
+        own = PALETTE[thing.tint] if thing.tint else sprites.all[thing.sprite].mean
+        shades = [WALLS[name] for name in scene.background.names]
+        for share in (0, 0.25, 0.5, 0.75, 1):  # of the way from one end of a gradient to the other
+            behind = [(1 - share) * first + share * last for first, last in zip(shades[0], shades[-1], strict=True)]
+            assert scene.background.names == ("white",) or math.dist(own, behind) > CONTRAST
 
 
 def test_every_kind_comes_as_often_as_it_should(sprites: Sprites) -> None:

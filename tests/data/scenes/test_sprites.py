@@ -1,10 +1,12 @@
 """Things are cut out along their alpha, and what is said of them is measured."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from unnoise.core.error import Refused
 from unnoise.data.scenes.colours import NAMES, share, tinted
@@ -22,7 +24,7 @@ def test_what_has_an_alpha_and_is_wanted_is_cut_out(sprites: Sprites) -> None:
     assert {style: len(found) for style, found in sprites.styles.items()} == {"flat": 8, "round": 8}
     apple = _by(sprites, "red apple")
     assert (apple.noun, apple.colour, apple.phrase) == ("apple", "red", "flat emoji, flat art")
-    assert apple.keywords == ("object", "toy")  # not the red thing, nor x1
+    assert apple.keywords == ("object", "toy")  # not the red thing, x1, gold or left
     assert apple.pixels.shape == (48, 44, 4)
     assert apple.corner == (8 / 64, 10 / 64)
     assert {s.noun: s.colour for s in sprites.all if s.style == "flat"} == {
@@ -51,6 +53,21 @@ def test_what_cannot_be_cut_out_is_told(sprites: Sprites, tmp_path: Path, png, t
     tar(tmp_path / "train-0.tar", members | {"a.txt": b"a cup"})
     with pytest.raises(Refused, match=r"nothing to cut out in its split 'train'; 3 are broken, the first is .*a\.png"):
         cut(Shelf(tmp_path))
+
+
+def test_a_picture_that_is_no_square_is_cut_from_its_middle(tmp_path: Path, tar) -> None:
+    shades = {"a.png": Image.new("RGB", (20, 40), "white"), "a.alpha.png": Image.new("L", (20, 40))}
+    for image, colour in zip(shades.values(), ((200, 30, 40), 255), strict=True):
+        image.paste(colour, (4, 2, 12, 38))
+    members = {name: encoded(image) for name, image in shades.items()} | {"a.json": b'{"name": "cup"}'}
+    (cup,) = cut_out(open_source(tar(tmp_path / "train-0.tar", members), captionless=True), Shelf(tmp_path)).all
+    assert (cup.pixels.shape, cup.side, cup.corner) == ((20, 8, 4), 20, (0.2, 0.0))
+
+
+def encoded(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "png")
+    return file.getvalue()
 
 
 def test_a_shelf_takes_styles_and_leaves_groups(shards: Path) -> None:

@@ -33,6 +33,7 @@ def test_the_samples(samples: Path) -> None:
     "about",
     [
         *("", "[]", "{}", '{"cldr": "x"}', '{"cldr": "x", "unicode": "zz"}', "[" * 9**5),
+        '{"cldr": "x", "unicode": "1f34e", "keywords": ["half \\ud83c"]}',
         f'{{"cldr": "x", "unicode": "{"1f34e " * 40}"}}',
     ],
 )

@@ -64,4 +64,10 @@ def test_a_file_of_weights_is_no_network(tmp_path) -> None:
     with pytest.raises(Refused, match="holds no network"):
         opened(str(path))
     with pytest.raises(Refused, match="no TorchScript file"):
-        TorchScript(str(path))(noise(1))
+        TorchScript(str(path))
+
+
+@pytest.mark.parametrize("size", [0, -1, 10**6])
+def test_a_size_that_none_takes_is_refused_at_once(tmp_path, size) -> None:
+    with pytest.raises(Refused, match="from 1 to 2048"):
+        opened(f"torchscript:file={saved(tmp_path, Picky())},size={size}")

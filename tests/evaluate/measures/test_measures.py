@@ -195,6 +195,7 @@ def test_only_what_can_be_had_is_chosen() -> None:
     assert "duplicates" in of_data and not of_data & {"frechet", "loss", "memorisation"}
     everything = frozenset({"data", "pictures", "model", "features"})
     assert len(chosen((), everything)) >= 7
+    assert not any(type(m).__name__ == "Compositional" for m in chosen((), everything))  # it takes a witness
     (made,) = chosen(["precision_recall:k=5"], everything)
     assert made.k == 5
     with pytest.raises(Refused, match="'loss' needs model"):

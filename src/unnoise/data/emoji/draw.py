@@ -29,6 +29,17 @@ class Drawing:
     share: float
 
 
+def inside(folder: Path, path: Path) -> Path:
+    """A file of a clone: a link in it may lead to whatever lies on this machine.
+
+    Raises:
+        Refused: it leads out of the clone.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Refused(f"{path} is a link out of the clone", "replace it by what it should be")
+    return path
+
+
 def draw_all(drawings: tuple[Drawing, ...]) -> list[Cutout | str]:
     """Each drawing as a picture; or what is wrong with it."""
     return [_draw(drawing) for drawing in drawings]
@@ -37,7 +48,7 @@ def draw_all(drawings: tuple[Drawing, ...]) -> list[Cutout | str]:
 def _draw(drawing: Drawing) -> Cutout | str:
     name = str(drawing.path)
     try:
-        data = read_bytes(drawing.folder / drawing.path)
+        data = read_bytes(inside(drawing.folder, drawing.folder / drawing.path))
         if drawing.path.suffix == ".svg":
             data = drawn(data, max(FINEST, 2 * drawing.size), name)
         return cutout(data, name, drawing.size, drawing.share)

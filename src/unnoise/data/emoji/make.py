@@ -100,6 +100,7 @@ def make(wanted: Wanted, out: Path) -> Generator[Drawn | Made, None, None]:
     _check(wanted)
     chosen = choose(wanted.clones, wanted.styles, wanted.names)
     _check_svg(chosen)
+    texts = list(manifest.licences(wanted.clones))  # before the work, not after it
     with staged_folder(out) as folder:
         with TemporaryFile(dir=folder) as spool:
             drawn, damaged = yield from _drawn(chosen, wanted, spool)
@@ -111,7 +112,7 @@ def make(wanted: Wanted, out: Path) -> Generator[Drawn | Made, None, None]:
         text = json.dumps(about, ensure_ascii=False, indent=1)
         (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
         (folder / "LICENSES").mkdir()
-        for name, data in manifest.licences(wanted.clones):
+        for name, data in texts:
             (folder / "LICENSES" / name).write_bytes(data)
     yield Made(out, about)
 

@@ -10,6 +10,7 @@ from unnoise.core.error import Refused
 from unnoise.core.version import __version__
 from unnoise.data.emoji import names
 from unnoise.data.emoji.choose import Picked
+from unnoise.data.emoji.draw import inside
 from unnoise.data.upstream import UPSTREAMS
 
 
@@ -74,7 +75,7 @@ def licences(clones: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:
         for pattern in ("*LICEN[CS]E*", "*/LICEN[CS]E*"):
             for path in sorted(folder.glob(pattern)):
                 if path.is_file():
-                    yield f"{upstream}-{'-'.join(path.relative_to(folder).parts)}", _text(path)
+                    yield f"{upstream}-{'-'.join(path.relative_to(folder).parts)}", _text(inside(folder, path))
 
 
 def _text(path: Path) -> bytes:

@@ -2,7 +2,8 @@
 
 Some pairs of a thing and a colour that it does not have by nature, and some pairs of things, are chosen by a hash of
 their names: about one in twenty. "seen" scenes have none of them and "unseen" ones at least one, so that a model is
-asked for what it was never shown in any number of scenes. The hash knows the names alone; it holds for every seed.
+asked for what it was never shown in any number of scenes. The hash knows the names alone; it holds for every seed, and
+for every shelf of the same styles, which say what colours things have by nature.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ Combinations = Literal["seen", "unseen", "any"]
 HELD_OUT = 50  # in a thousand
 ATTEMPTS = 3000
 CONTRAST = 0.3  # between a thing's mean colour and what is behind it, each channel from 0 to 1
+BETWEEN = (0.25, 0.5, 0.75)  # of a gradient's way, where it is looked at, too
+TRIED = 8  # gradients, until one is clear
 PLACES = ("middle", "left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right")
 WALLS = dict(PALETTE) | {
     "light blue": (0.62, 0.83, 0.99),
@@ -84,6 +87,13 @@ def _free(things: Iterable[Thing], shown: Iterable[Sprite]) -> list[str]:
     """The walls that all of these can be told from."""
     couples = list(zip(things, shown, strict=True))
     return [name for name in WALLS if all(_stands_out(thing, sprite, name) for thing, sprite in couples)]
+
+
+def _clear(things: Iterable[Thing], shown: Iterable[Sprite], first: str, last: str) -> bool:
+    """Whether things can be told from what lies between two walls that they can be told from, too."""
+    colours = [PALETTE[t.tint] if t.tint else s.mean for t, s in zip(things, shown, strict=True)]
+    between = [tuple(a + k * (b - a) for a, b in zip(WALLS[first], WALLS[last], strict=True)) for k in BETWEEN]
+    return all(dist(one, other) > CONTRAST for one in colours for other in between)
 
 
 @dataclass(frozen=True)
@@ -214,8 +224,10 @@ class _Drawing:
         chance = self.draw.random()
         if chance < self.mix.gradient and len(free) > 1:
             axis: Axis = self.draw.choice(("across", "down"))
-            names = self.draw.sample(free, 2)
-            return Background(tuple(names), tuple(map(self._shade, names)), axis)
+            for _ in range(TRIED):
+                names = self.draw.sample(free, 2)
+                if _clear(things, shown, *names):
+                    return Background(tuple(names), tuple(map(self._shade, names)), axis)
         if chance < self.mix.gradient + self.mix.plain or "white" not in free:
             return self._wall(things, shown)
         return WHITE

@@ -81,7 +81,10 @@ _TAIL = re.compile(
 )
 _COLOURS = "|".join(NAMES)
 _LEADING = re.compile(rf"({_COLOURS}) (?=[a-z])")
-_WITHIN = re.compile(rf"\b(?:{_COLOURS}|golden|rainbow)\b")
+_WITHIN = re.compile(
+    rf"\b(?:{_COLOURS}|gold|golden|silver|bronze|gray|cyan|teal|turquoise|indigo|violet|lavender|magenta|maroon|beige"
+    r"|ivory|rainbow|colou?r(?:s|ed|ful)?)\b"
+)
 _UNPLACED = re.compile(r",|o'clock|-thirty|index pointing|\b(?:left|right)(?:wards)?\b")
 _DOING = re.compile(r"^(?:man|woman|person) (?:in |with |[a-z]+ing .)")
 

@@ -11,6 +11,8 @@ import numpy as np
 from torch import Tensor
 
 from unnoise.core.error import Refused
+from unnoise.data.captions import sided
+from unnoise.data.pictures import middle
 from unnoise.data.scenes.colours import NAMES, TINTS, Floats, Rgb, body, share, tinted
 from unnoise.data.scenes.cutting import Bytes, premultiplied, trimmed
 from unnoise.data.scenes.names import colour_in, colourless, plural, stands
@@ -54,7 +56,7 @@ class Sprite:
     Args:
         name: as the set has it, "red apple"; `noun` is what remains without a colour that is the thing's own, "apple".
         style, group: the set's tags; `phrase` is how the set's captions say the style, "" where they do not.
-        keywords: other words for it; none says a colour.
+        keywords: other words for it; none says a colour or a side, which it may not have where it is shown.
         colour: what most of it is, by measurement; "" where that has no one name. `hints` are all that it partly is.
         mean: of all its colours, from 0 to 1.
         own: the mean of its own colours where it may be given another, of which `tints` become what their names say.
@@ -128,7 +130,8 @@ def cut(shelf: Shelf) -> Sprites:
     if not sprites.all:
         broken = f"; {len(sprites.broken)} are broken, the first is {sprites.broken[0]}" if sprites.broken else ""
         what = f"'{shelf.data}' has nothing to cut out in its split '{shelf.split}'{broken}"
-        remedy = "scenes need shards with NAME.alpha.webp beside NAME.webp, in one of the styles and groups asked for"
+        remedy = "scenes need shards with NAME.alpha.webp and a NAME.json that has a name beside NAME.webp, in one of "
+        remedy += "the styles and groups asked for"
         raise Refused(what, remedy, "data")
     return sprites
 
@@ -144,7 +147,7 @@ def cut_out(source: Source, shelf: Shelf) -> Sprites:
             try:
                 white, alpha = layers(item)
                 assert alpha is not None
-                sprite = sprite_of(item, white, alpha)
+                sprite = sprite_of(item, middle(white), middle(alpha))
                 if not shelf.nouns or sprite.noun in shelf.nouns:
                     found.append(sprite)
             except (Refused, OSError) as error:
@@ -174,7 +177,7 @@ def sprite_of(item: Item, white: Tensor, alpha: Tensor) -> Sprite:
         style=item.tags.get("style", ""),
         group=item.tags.get("group", ""),
         phrase=_phrase(name, item.captions),
-        keywords=tuple(w for w in _keywords(item.tags) if colourless(w) and w not in name.split()),
+        keywords=tuple(w for w in _keywords(item.tags) if colourless(w) and not sided(w) and w not in name.split()),
         colour=colour if plain else "",
         hints=tuple(hint for hint in NAMES if shares[hint] >= PARTLY or hint == colour),
         mean=_rgb(looked_at.mean(0)),

@@ -51,6 +51,7 @@ def _about(sheet: Path) -> tuple[Points, Named]:
         record = cast(Mapping[str, Any], json.loads(sheet.read_text(encoding="utf-8")))
         name = names.plain(str(record["cldr"]))
         own = Named(name, str(record.get("group", "")), names.keywords(name, map(str, record.get("keywords") or ())))
+        "".join((own.name, own.group, *own.keywords)).encode()  # half a Unicode character could not be written
         return points.read(str(record["unicode"])), own
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Refused(f"{sheet} is damaged", "restore it: git checkout .", "fluent") from None

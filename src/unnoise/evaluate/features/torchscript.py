@@ -25,6 +25,9 @@ _SPREADS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]
 }
 """Mean and spread of each colour in [0, 1] that are taken off and divided by."""
 
+LARGEST = 2048
+"""The longest side that a network is asked with, in pixels."""
+
 
 @dataclass(frozen=True)
 class TorchScript:
@@ -40,6 +43,12 @@ class TorchScript:
     file: str = ""
     size: int = 224
     values: Literal["unit", "signed", "bytes", "imagenet", "clip"] = "unit"
+
+    def __post_init__(self) -> None:
+        if not self.reads(Path(self.file)):
+            raise Refused(f"'{self.file}' is no TorchScript file", "name one: torchscript:file=PATH", "features")
+        if not 1 <= self.size <= LARGEST:
+            raise Refused(f"a network for pictures of {self.size} pixels", f"from 1 to {LARGEST}", "features")
 
     @staticmethod
     def reads(path: Path) -> bool:
@@ -76,8 +85,6 @@ class TorchScript:
     def _network(self) -> Any:
         import torch
 
-        if not self.reads(Path(self.file)):
-            raise Refused(f"'{self.file}' is no TorchScript file", "name one: torchscript:file=PATH", "features")
         with catch_warnings():  # torch wants no new ones; a person's file is what it is
             simplefilter("ignore", DeprecationWarning)
             return torch.jit.load(self.file, "cpu").eval()

@@ -28,6 +28,7 @@ class Compositional:
     witness: str = "emoji_witness"
     count: int = 16
     needs: ClassVar[frozenset[str]] = frozenset({"drawing"})
+    usual: ClassVar[bool] = False  # it takes a witness, which a person trains first
 
     def __post_init__(self) -> None:
         from unnoise.core.error import Refused

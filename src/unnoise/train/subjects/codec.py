@@ -40,7 +40,7 @@ class Codec:
         critic = self.objective.critic
         return {"codec": self.objective.codec} | ({} if critic is None else {"critic": critic})
 
-    def words(self) -> str:
+    def meaning(self) -> str:
         return ""
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:

@@ -42,9 +42,10 @@ class Diffusion:
     def parts(self) -> Mapping[str, nn.Module]:
         return parts(self.model)
 
-    def words(self) -> str:
-        conditioner: Any = self.model.conditioner
-        return f"{conditioner.config!r} {getattr(conditioner, 'vocabulary', '')}"
+    def meaning(self) -> str:
+        model, conditioner = self.model, cast(Any, self.model.conditioner)
+        read = f"{conditioner.config!r} {getattr(conditioner, 'vocabulary', '')}"
+        return f"{read} {model.denoiser.prediction!r} {model.denoiser.clock!r} {model.schedule!r}"
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
         return {"model": [cast(nn.Module, self.model.denoiser), cast(nn.Module, self.model.conditioner)]}
@@ -92,7 +93,8 @@ class Diffusion:
 
     def export(self, steps: int, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, str]]:
         described = self.model.description
-        facts = {**described.facts, "steps": str(steps)}
+        before = described.facts.get("steps", "0")  # of a model that this run goes on from
+        facts = {**described.facts, "steps": str(steps + (int(before) if before.isdecimal() else 0))}
         model = replace(self.model, description=replace(described, facts=facts))
         return export(model, nn.ModuleDict(parts(model)).state_dict(), dtype)
 

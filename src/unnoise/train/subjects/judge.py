@@ -42,7 +42,7 @@ class Judge:
     def parts(self) -> Mapping[str, nn.Module]:
         return {"eye": self.objective.eye, "text": self.objective.text}
 
-    def words(self) -> str:
+    def meaning(self) -> str:
         return self.objective.text.vocabulary
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:

@@ -37,7 +37,7 @@ class Upscaler:
     def parts(self) -> Mapping[str, nn.Module]:
         return {"upscaler": self.objective.upscaler}
 
-    def words(self) -> str:
+    def meaning(self) -> str:
         return ""
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:

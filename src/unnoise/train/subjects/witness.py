@@ -44,7 +44,7 @@ class Witness:
     def parts(self) -> Mapping[str, nn.Module]:
         return {"witness": self.objective.witness}
 
-    def words(self) -> str:
+    def meaning(self) -> str:
         return repr(self.objective.witness.config)
 
     def roles(self) -> Mapping[str, Sequence[nn.Module]]:
