@@ -16,6 +16,7 @@ from unnoise.families._converted import convert
 from unnoise.families._folder import read_source
 from unnoise.families._located import locate
 from unnoise.families._parts import held
+from unnoise.nn.int8 import multiplied
 from unnoise.weights.int8 import chosen, size, stated
 
 
@@ -44,7 +45,8 @@ def latent(model):
 def test_it_makes_nearly_the_same_and_nothing_but_its_blocks_is_int8(there):
     plain, whole = read(there, "float32"), read(there, "int8")
     expected, made = latent(plain), latent(whole)
-    assert 0 < (made - expected).norm() < 0.05 * expected.norm()
+    most = 0.1 if multiplied(torch.device("cpu")) else 0.05  # inputs are int8, too, where that is quick
+    assert 0 < (made - expected).norm() < most * expected.norm()
     network = whole.denoiser.network
     assert {n for n, p in network.named_parameters() if hasattr(p, "qdata")} == chosen(network)
     assert stated(network) == "int8"

@@ -37,7 +37,7 @@ def test_it_is_the_convolution_at_any_size_and_layout(sizes, biased, last, budge
     assert found.shape == (count, kept, height, width) and error(found, x, weight, bias) < 1e-5
 
 
-@pytest.mark.parametrize(("basis", "times"), [(SMALL, 1), (LARGE, 2)])
+@pytest.mark.parametrize(("basis", "times"), [(SMALL, 1), (LARGE, 3)])
 @pytest.mark.parametrize(("channels", "kept", "side"), [(320, 320, 24), (1280, 256, 16), (64, 512, 33)])
 def test_it_is_about_as_near_to_the_exact_sum_as_the_direct_way(channels, kept, side, basis, times):
     x, weight, bias = drawn(2, channels, side, side), drawn(kept, channels, 3, 3), drawn(kept)

@@ -78,18 +78,20 @@ def make(task: Any, output: Output, machine: Machine, way: Way | None = None, sh
         if files.state and path:
             raise Refused(f"{option} is of a finished picture", "give it when the run goes on", option)
     task, shelf = (task, shelf) if shelf else named(task, machine)
-    about = shelf.describe(task.model)
-    plan = task.plan(about)
+    plan = task.plan(shelf.describe(task.model))
     places.check_sides(files.pictures, plan.width * plan.upscale, plan.height * plan.upscale)
     files.probe()
     if way.start is not None:
         task = replace(task, start=shelf.register(way.start))
     show = Show(output, task.count)
-    for text in (*way.notes, *unlearnt(plan.width, plan.height, about)):
+    for text in way.notes:
         note(text, output.json, output.quiet)
+    odd = iter(unlearnt(plan.width, plan.height, shelf.describe(task.model)))
     try:
         with closing(task.run(shelf)) as events:
             for event in events:
+                for text in odd:  # once, and not before what is refused
+                    note(text, output.json, output.quiet)
                 if isinstance(event, Progress):
                     show.progress(event)
                     show.frame(event, files)

@@ -63,7 +63,7 @@ def staged_folder(path: str | PathLike[str]) -> Generator[Path]:
     try:
         target = Path(path).resolve()
         temporary = target.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
-        _check_free(target)
+        _check_free(target, path)
         if target.is_dir():  # known before the work, not after it
             _check_replaceable(target)
         try:
@@ -73,7 +73,7 @@ def staged_folder(path: str | PathLike[str]) -> Generator[Path]:
                 if file.is_file():
                     with file.open("rb+") as written:
                         os.fsync(written.fileno())
-            _check_free(target)
+            _check_free(target, path)
             if target.is_dir():
                 target.rmdir()
             temporary.replace(target)
@@ -85,9 +85,9 @@ def staged_folder(path: str | PathLike[str]) -> Generator[Path]:
         raise _refused(path, fault) from None
 
 
-def _check_free(target: Path) -> None:
+def _check_free(target: Path, said: str | PathLike[str]) -> None:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise Refused(f"there is something in {target} already", "name another folder, or take that away")
+        raise Refused(f"there is something in {said} already", "name another folder, or take that away")
 
 
 def _check_replaceable(target: Path) -> None:
