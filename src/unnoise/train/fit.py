@@ -54,10 +54,10 @@ def fit(
         found = begun(out, resume)  # another process may have ended meanwhile
         if not resume:
             yield preflight(run, out)
-        facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures)), **_digests(run)}
+        digests = _digests(run)
+        facts = {**facts, "steps": str(run.steps), "pictures": str(len(run.pictures)), **digests}
         if found:
-            older = _digests(run).keys() - found.facts.keys()
-            check_facts(found, facts, {*free, *older})
+            check_facts(found, facts, {*free, *(digests.keys() - found.facts.keys())})  # a run of before them
             found = snapshot.retold(found, facts)
         with closing(Session(run, out, facts, found)) as session:
             try:
