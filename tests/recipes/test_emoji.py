@@ -98,6 +98,7 @@ def test_things_that_cannot_be_cut_out_are_told(small, emoji, tmp_path):
         ({"muon": float("inf")}, "a learning rate of inf"),
         ({"pieces": 3}, "a batch of 4 in 3 pieces: take a divisor"),
         ({"batch": 0}, "a batch of 0: take at least 1"),
+        ({"house": "twemoji"}, "no picture has the style 'twemoji': name one of fluent-3d, noto"),
     ],
 )
 def test_sizes_and_shares_are_looked_at_before_a_scene_is_encoded(small, tmp_path, changes, said):
@@ -110,6 +111,26 @@ def test_without_styles_all_are_learnt_and_held_out(small):
     run = small(styles=()).run()
     assert len(run.heldout) == 2
     assert {tags["style"] for tags in run.heldout.tags} == {"fluent-3d", "noto"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "house"),
+    [
+        ({}, "fluent-3d"),
+        ({"house": "noto"}, "noto"),
+        ({"styles": ("twemoji", "noto", "fluent-3d")}, "noto"),
+        ({"styles": ()}, ""),
+    ],
+)
+def test_a_house_style_is_the_first_that_is_there(small, changes, house):
+    pictures = small(alone=1.0, scenes=200, **changes).run().pictures
+    told = dict.fromkeys(("fluent-3d", "noto"), 0)
+    for captions, tags in zip(pictures.captions, pictures.tags, strict=True):
+        told[tags["style"]] += all(caption.endswith(" style") for caption in captions)
+    drawn = [tags["style"] for tags in pictures.tags]
+    for style in told:
+        assert (told[style] == drawn.count(style)) == (bool(house) and style != house), told
+    assert not house or 70 < drawn.count(house) < 130
 
 
 def test_it_trains_and_draws(small):

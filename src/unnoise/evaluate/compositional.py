@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from unnoise.core.error import Refused
 from unnoise.data.captions import with_article
 from unnoise.data.scenes.colours import NAMES
-from unnoise.data.scenes.draw import WALLS, key, scene_of
+from unnoise.data.scenes.draw import key, scene_of
 from unnoise.data.scenes.gallery import RELATIONS
 from unnoise.data.scenes.names import many, one
 from unnoise.data.scenes.scene import Mix, Scene
 from unnoise.data.scenes.sprites import Sprites
+from unnoise.data.scenes.walls import WALLS
 from unnoise.networks.witness import NOTHING, WitnessConfig
 
 SEVERAL = "several"

@@ -1,7 +1,7 @@
 """What the recipe `emoji` is made of."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -57,8 +57,7 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
     optimizing = Optimizing(rate=recipe.rate, muon=recipe.muon)
     check_pieces(recipe.batch, recipe.pieces)
     where = torch.device(device)
-    scenes = scenes_of(recipe, data)
-    cut(scenes.shelf)  # data that are not there are said first
+    scenes = scenes_of(recipe, data)  # data that are not there are said first
     if recipe.start and (recipe.codec or recipe.trunk):
         other = "codec" if recipe.codec else "trunk"
         raise Refused(f"a model that is gone on from has its own {other}", f"leave out --{other}", other)
@@ -85,12 +84,13 @@ def run(recipe: Emoji, data: Path, device: str) -> Run:
 
 def scenes_of(recipe: Emoji, data: Path) -> Scenes:
     """What it learns from."""
+    shelf = Shelf(data, styles=recipe.styles, leave=recipe.leave)
     return Scenes(
-        shelf=Shelf(data, styles=recipe.styles, leave=recipe.leave),
+        shelf=shelf,
         size=recipe.size,
         count=recipe.scenes,
         seed=recipe.seed,
-        mix=_mix(recipe),
+        mix=replace(_mix(recipe), house=_house(recipe, cut(shelf).styles)),
         workers=spare(),
     )
 
@@ -170,6 +170,13 @@ def _mix(recipe: Emoji) -> Mix:
     rest = sum(getattr(usual, kind) for kind in kinds)
     shares = {kind: getattr(usual, kind) * (1 - recipe.alone) / rest for kind in kinds}
     return replace(usual, alone=recipe.alone, **shares)
+
+
+def _house(recipe: Emoji, drawn: Collection[str]) -> str:
+    """The style that a prompt need not name, of those that are drawn."""
+    if recipe.house and recipe.house not in drawn:
+        raise Refused(f"no picture has the style '{recipe.house}'", f"name one of {', '.join(sorted(drawn))}", "house")
+    return recipe.house or next((style for style in recipe.styles if style in drawn), "")
 
 
 def _said(scenes: Scenes) -> Iterator[str]:

@@ -27,6 +27,7 @@ class Emoji:
         trunk: A model whose transformer and words it starts from, by name or file, whatever its pictures are made of;
             width and depth are then that model's.
         styles: Drawing styles to learn, by the shards' style tag.
+        house: The style of half the scenes, which a prompt gets that names none; the first of the styles by default.
         leave: Groups to leave out.
         scenes: How many scenes are drawn and encoded, in 4 KiB each.
         alone: The share of them that are one thing alone, as emoji are: three of four on white, the others on a colour.
@@ -50,6 +51,7 @@ class Emoji:
     start: str | None = None
     trunk: str | None = None
     styles: tuple[str, ...] = ("fluent-3d", "fluent-flat", "noto", "twemoji")
+    house: str | None = None
     leave: tuple[str, ...] = ("Flags", "Symbols")
     scenes: int = 60_000
     alone: float = 0.5

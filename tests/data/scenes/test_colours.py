@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unnoise.data.scenes.colours import NAMES, PALETTE, TINTS, body, named, share, tinted
-from unnoise.data.scenes.draw import WALLS
+from unnoise.data.scenes.walls import WALLS
 
 hexes = {
     "red": ("dd2e44", "f8312f", "c01a1a"),

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unnoise.data.scenes.colours import NAMES
-from unnoise.data.scenes.draw import WALLS, scene_of
+from unnoise.data.scenes.draw import scene_of
 from unnoise.data.scenes.scene import Mix, Scene, Thing
 from unnoise.data.scenes.sprites import Sprites
+from unnoise.data.scenes.walls import WALLS
 from unnoise.data.scenes.words import captions
 
 MANY = {"apple": "apples", "cup": "cups", "star": "stars", "dog": "dogs", "leaf": "leaves", "half moon": "half moons"}
@@ -133,6 +134,16 @@ def test_styles_are_true_and_a_medley_has_none(sprites: Sprites, index: int) -> 
     flat, other = {"flat emoji", "flat art", "flat style"}, {"round emoji", "3d render", "3d style"}
     assert said <= {"flat": flat, "round": other, "": set()}[scene.style]
     assert bool(said) == bool(scene.style)
+
+
+@given(numbers)
+def test_only_the_house_style_is_left_unsaid(sprites: Sprites, index: int) -> None:
+    scene = scene_of(sprites, Mix(house="round", alone=0.3), 0, index)
+    told = captions(scene, sprites, Random(index), "round")
+    said = [bool(STYLE.search(caption)) for caption in told]
+    assert scene.style != "flat" or all(said)
+    assert scene.style != "round" or not all(said)
+    assert len(set(told)) == len(told)
 
 
 @given(numbers)

@@ -7,36 +7,28 @@ for every shelf of the same styles, which say what colours things have by nature
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
-from math import dist
 from random import Random
 from typing import Literal, get_args
 
 from unnoise.core.error import Refused
 from unnoise.data.captions import sided
 from unnoise.data.scenes.arrange import WHOLE, at, grouped, halves, parted
-from unnoise.data.scenes.colours import PALETTE, Rgb
+from unnoise.data.scenes.colours import Rgb
 from unnoise.data.scenes.names import plural
 from unnoise.data.scenes.scene import SMALL, Axis, Background, Box, Kind, Mix, Scene, Thing
 from unnoise.data.scenes.sprites import Sprite, Sprites
+from unnoise.data.scenes.walls import WALLS, WHITE, clear, free
 
 Combinations = Literal["seen", "unseen", "any"]
 
 HELD_OUT = 50  # in a thousand
 ATTEMPTS = 3000
-CONTRAST = 0.3  # between a thing's mean colour and what is behind it, each channel from 0 to 1
-BETWEEN = (0.25, 0.5, 0.75)  # of a gradient's way, where it is looked at, too
 TRIED = 8  # gradients, until one is clear
 PLACES = ("middle", "left", "right", "top", "bottom", "top left", "top right", "bottom left", "bottom right")
-WALLS = dict(PALETTE) | {
-    "light blue": (0.62, 0.83, 0.99),
-    "light green": (0.68, 0.93, 0.66),
-    "dark blue": (0.1, 0.15, 0.42),
-}
-WHITE = Background(("white",), (WALLS["white"],))
 
 
 def scene_of(sprites: Sprites, mix: Mix, seed: int, index: int, which: Combinations = "seen") -> Scene:
@@ -76,26 +68,6 @@ def held_out(combination: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 1000 < HELD_OUT
 
 
-def _stands_out(thing: Thing, sprite: Sprite, wall: str) -> bool:
-    """Whether a thing can be told from a wall: another colour's name, and some distance between the two."""
-    if wall.rpartition(" ")[2] in ((thing.tint,) if thing.tint else sprite.hints):
-        return False
-    return dist(PALETTE[thing.tint] if thing.tint else sprite.mean, WALLS[wall]) > CONTRAST
-
-
-def _free(things: Iterable[Thing], shown: Iterable[Sprite]) -> list[str]:
-    """The walls that all of these can be told from."""
-    couples = list(zip(things, shown, strict=True))
-    return [name for name in WALLS if all(_stands_out(thing, sprite, name) for thing, sprite in couples)]
-
-
-def _clear(things: Iterable[Thing], shown: Iterable[Sprite], first: str, last: str) -> bool:
-    """Whether things can be told from what lies between two walls that they can be told from, too."""
-    colours = [PALETTE[t.tint] if t.tint else s.mean for t, s in zip(things, shown, strict=True)]
-    between = [tuple(a + k * (b - a) for a, b in zip(WALLS[first], WALLS[last], strict=True)) for k in BETWEEN]
-    return all(dist(one, other) > CONTRAST for one in colours for other in between)
-
-
 @dataclass(frozen=True)
 class _Drawing:
     sprites: Sprites
@@ -123,7 +95,8 @@ class _Drawing:
         }[kind]()
 
     def _alone(self) -> Scene:
-        number = self.draw.randrange(len(self.sprites.all))
+        every = self.sprites
+        number = self._among(every.styles) if self.mix.house else self.draw.randrange(len(every.all))
         sprite = self.sprites.all[number]
         height, width, _ = sprite.pixels.shape
         thing = self._thing(number, self.mix.tinted / 2)
@@ -133,7 +106,7 @@ class _Drawing:
         return Scene("alone", (replace(thing, boxes=(box,)),), "", "", wall, sprite.style)
 
     def _placed(self) -> Scene:
-        number = self.draw.choice(self.sprites.placed[self.draw.choice(list(self.sprites.placed))])
+        number = self._among(self.sprites.placed)
         thing = self._thing(number, self.mix.tinted)
         size, place = self.draw.choice(("small", "small", "", "big")), "middle"
         if size != "big" and self.draw.random() < 0.7:
@@ -144,7 +117,7 @@ class _Drawing:
         return self._finished("placed", (thing,), "", place)
 
     def _counted(self) -> Scene:
-        number = self.draw.choice(self.sprites.counted[self.draw.choice(list(self.sprites.counted))])
+        number = self._among(self.sprites.counted)
         count = self.draw.randint(2, 5)
         ratio = self.sprites.all[number].ratio
         boxes = grouped(count, ratio, WHOLE, self.draw.uniform(0.26, 0.5), self.draw)
@@ -189,11 +162,22 @@ class _Drawing:
     def _company(self, count: int) -> tuple[Thing, ...]:
         """Things of different names, mostly of one style."""
         styles, chosen = self.sprites.company, dict[str, int]()
-        medley, style = self.draw.random() < self.mix.medley, self.draw.choice(styles)
+        medley, style = self.draw.random() < self.mix.medley, self._style(styles)
         while len(chosen) < count:
             number = self.draw.choice(self.sprites.placed[self.draw.choice(styles) if medley else style])
             chosen.setdefault(self.sprites.all[number].noun, number)
         return tuple(self._thing(number, self.mix.tinted) for number in chosen.values())
+
+    def _among(self, groups: Mapping[str, Sequence[int]]) -> int:
+        """One of the sprites that are grouped by their styles."""
+        return self.draw.choice(groups[self._style(list(groups))])
+
+    def _style(self, styles: Sequence[str]) -> str:
+        """One of these, the house style as often as the mix has it."""
+        house = self.mix.house
+        if house in styles and len(styles) > 1:
+            styles = [house] if self.draw.random() < self.mix.housed else [s for s in styles if s != house]
+        return self.draw.choice(styles)
 
     def _thing(self, number: int, tinted: float) -> Thing:
         """A thing that stands nowhere yet."""
@@ -220,21 +204,21 @@ class _Drawing:
 
     def _background(self, things: Iterable[Thing], shown: Iterable[Sprite]) -> Background:
         """A background that the things can be told from."""
-        free = _free(things, shown)
+        walls = free(things, shown)
         chance = self.draw.random()
-        if chance < self.mix.gradient and len(free) > 1:
+        if chance < self.mix.gradient and len(walls) > 1:
             axis: Axis = self.draw.choice(("across", "down"))
             for _ in range(TRIED):
-                names = self.draw.sample(free, 2)
-                if _clear(things, shown, *names):
+                names = self.draw.sample(walls, 2)
+                if clear(things, shown, *names):
                     return Background(tuple(names), tuple(map(self._shade, names)), axis)
-        if chance < self.mix.gradient + self.mix.plain or "white" not in free:
+        if chance < self.mix.gradient + self.mix.plain or "white" not in walls:
             return self._wall(things, shown)
         return WHITE
 
     def _wall(self, things: Iterable[Thing], shown: Iterable[Sprite]) -> Background:
         """One colour other than white that the things can be told from; white where there is none."""
-        coloured = [name for name in _free(things, shown) if name != "white"]
+        coloured = [name for name in free(things, shown) if name != "white"]
         if not coloured:
             return WHITE
         name = self.draw.choice(coloured)

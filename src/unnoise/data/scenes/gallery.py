@@ -122,7 +122,8 @@ class Scenes:
             yield list(job.indices), found.view(-1, 3, self.size, self.size)
 
     def _captions(self, index: int) -> tuple[str, ...]:
-        return captions(self.scene(index), cut(self.shelf), Random(key(self.seed, index, "words")))
+        draw = Random(key(self.seed, index, "words"))
+        return captions(self.scene(index), cut(self.shelf), draw, self.mix.house)
 
     @cached_property
     def painter(self) -> Painter:

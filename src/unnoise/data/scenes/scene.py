@@ -107,6 +107,9 @@ class Mix:
         plain, gradient: how often the background is a colour other than white, or two colours; 0 to 1 together.
         grounded: how often what is alone has a colour other than white behind it, instead of these.
         medley: how often the things of a scene are each of its own style.
+        house: the style that captions may leave unsaid, by the set's tag: they name every other. "" lets them leave
+            any unsaid.
+        housed: how often a scene is of the house style.
     """
 
     alone: float = 0.5
@@ -120,3 +123,5 @@ class Mix:
     gradient: float = 0.2
     grounded: float = 0.25
     medley: float = 0.04
+    house: str = ""
+    housed: float = 0.5

@@ -1,7 +1,7 @@
 """What is said of a scene: several captions, from everything that can be seen to a few words, all of them true.
 
 A colour that was given to a thing is always said, and one that is behind a thing alone; whatever else a caption leaves
-out, it leaves free.
+out, it leaves free: what a house style leaves free is that style.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def captions(scene: Scene, sprites: Sprites, draw: Random) -> tuple[str, ...]:
-    """Some captions of a scene, the fullest first."""
+def captions(scene: Scene, sprites: Sprites, draw: Random, house: str = "") -> tuple[str, ...]:
+    """Some captions of a scene, the fullest first; all of them say a style that is not the house's."""
     sprite = sprites.all[scene.things[0].sprite]
-    teller = _Teller(scene, sprite, draw)
+    teller = _Teller(scene, sprite, draw, bool(house) and scene.style != house)
     found = teller.alone() if scene.kind == "alone" else teller.together()
     return tuple(dict.fromkeys(found))
 
@@ -41,6 +41,7 @@ class _Teller:
     scene: Scene
     sprite: Sprite
     draw: Random
+    styled: bool
 
     def alone(self) -> Sequence[str]:
         """As people ask for one thing: mostly by its name, and by what is behind it where that is not white."""
@@ -51,19 +52,23 @@ class _Teller:
         detail = ", ".join((self.draw.choice((name, bare)), *chosen))
         if self.scene.background.names == ("white",):
             shown = one(thing.noun, thing.colour) + self._background(0.3)
-            return (name + self._style(whole=True), name, bare, shown, detail, bare + self._style())
+            told = [some + self._needed() for some in (name, bare, shown, detail)]
+            return (name + self._style(whole=True), *told, bare + self._style())
         wall = with_article(f"{self.scene.background.names[0]} background")
-        told = [some + self._background(1.0) for some in (name, bare, one(thing.noun, thing.colour))]
-        return (f"{name} on {wall}{self._style(whole=True)}", *told, told[1] + self._style())
+        said = [some + self._background(1.0) for some in (name, bare, one(thing.noun, thing.colour))]
+        told = [some + self._needed() for some in said]
+        return (f"{name} on {wall}{self._style(whole=True)}", *told, said[1] + self._style())
 
     def together(self) -> Sequence[str]:
         full = self._subject(True, full=True) + self._background(1.0)
         return (
             full + self._style(whole=True),
-            self._subject(self._chance(0.7)) + self._background(0.8) + self._style() * self._chance(0.3),
-            self._subject(self._chance(0.4)),
+            self._subject(self._chance(0.7))
+            + self._background(0.8)
+            + self._style() * (self._chance(0.3) or self.styled),
+            self._subject(self._chance(0.4)) + self._needed(),
             self._subject(self._chance(0.5)) + self._style(),
-            self._listed(),
+            self._listed() + self._needed(),
         )
 
     def _subject(self, colours: bool, full: bool = False) -> str:
@@ -131,6 +136,10 @@ class _Teller:
             return ""
         short = [f"{word} style" for word in ("flat", "3d") if word in phrase.split()]
         return ", " + (phrase if whole else self.draw.choice([*phrase.split(", "), *short]))
+
+    def _needed(self) -> str:
+        """The style, where it must be said."""
+        return self._style() if self.styled else ""
 
     def _listed(self) -> str:
         """As keywords: "two red apples, cup, blue background"."""
