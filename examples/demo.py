@@ -6,7 +6,7 @@ import unnoise
 from unnoise.media import image
 from unnoise.media.sheet import sheet
 
-PROMPTS = ("red apple", "cat face", "hamburger", "soccer ball", "dog face")
+PROMPTS = ("red apple", "cat face", "hamburger", "penguin", "dog face")
 SEEDS = (1, 2, 3, 4)
 
 
