@@ -107,8 +107,8 @@ class Mix:
         plain, gradient: how often the background is a colour other than white, or two colours; 0 to 1 together.
         grounded: how often what is alone has a colour other than white behind it, instead of these.
         medley: how often the things of a scene are each of its own style.
-        house: the style that captions may leave unsaid, by the set's tag: they name every other. "" lets them leave
-            any unsaid.
+        house: the style that captions may leave unsaid, by the set's tag: they name every other that the set has
+            words for. "" lets them leave any unsaid.
         housed: how often a scene is of the house style.
     """
 
