@@ -29,7 +29,11 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 
 
 def captions(scene: Scene, sprites: Sprites, draw: Random, house: str = "") -> tuple[str, ...]:
-    """Some captions of a scene, the fullest first; all say one style that is not the house's, where the set has words for it."""
+    """Some captions of a scene, the fullest first.
+
+    Args:
+        house: the style that may be left unsaid; any other is in all captions, if the set has words for it.
+    """
     sprite = sprites.all[scene.things[0].sprite]
     teller = _Teller(scene, sprite, draw, bool(house) and scene.style != house)
     found = teller.alone() if scene.kind == "alone" else teller.together()
