@@ -8,12 +8,12 @@ import torch
 from evaluate.sets import pictures
 from unnoise.core.error import Refused
 from unnoise.evaluate.case import Case
-from unnoise.evaluate.draw import draw
+from unnoise.evaluate.draw import draw, order
 from unnoise.evaluate.features import opened
 from unnoise.evaluate.measures import MEASURES, chosen
 from unnoise.evaluate.memorisation import expected
 
-OURS = ("duplicates", "frechet", "kernel", "likelihood", "loss", "memorisation", "precision_recall")
+OURS = ("duplicates", "frechet", "kernel", "likelihood", "loss", "memorisation", "precision_recall", "rate")
 
 
 def drawings(count, seed, bright=(0, 200)):
@@ -126,6 +126,20 @@ def test_duplicates_are_named() -> None:
     assert [f.value.value for f in found] == [1, 1]
     assert found[0].found == {"groups": [["thing-5", "thing-120"]]} and "thing-5 = thing-120" in found[0].note
     assert found[1].found == {"pairs": {"other-30": "thing-7"}}
+
+
+def test_pictures_after_bits(model) -> None:
+    given = Case(train=TRAIN, heldout=HELDOUT, model=model, rounds=20)
+    found = list(MEASURES["rate"](count=5, bits=100, side=8)(given))
+    assert [f.title for f in found] == [f"held-out pictures after {bits} bits, dB" for bits in (25, 100, 400)]
+    assert all((f.value.count, f.beside.count, f.of) == (5, 5, "8 x 8 pixels") for f in found)
+    assert all(f.value.low <= f.value.value <= f.value.high for f in found)
+    assert found[1].found["pictures"] == [HELDOUT.names[k] for k in order(len(HELDOUT), 0)[:5]]
+    assert sum(found[1].found["values"]) / 5 == pytest.approx(found[1].value.value)
+    alone = next(iter(MEASURES["rate"](count=2)(Case(train=TRAIN, model=model, rounds=2))))
+    assert alone.title == "training pictures after 250 bits, dB" and alone.beside is None
+    with pytest.raises(Refused, match="from 1"):
+        MEASURES["rate"](bits=0)
 
 
 def test_loss_and_likelihood_of_a_model(model) -> None:
