@@ -8,8 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from unnoise.recipes import RECIPES
+from unnoise.weights.header import read_header
+from unnoise.weights.store import read_tensors, write_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -25,13 +28,17 @@ def test_what_a_script_takes_from_the_package_is_there(path: Path) -> None:
             assert hasattr(module, name) or importlib.util.find_spec(f"{node.module}.{name}"), (node.module, name)
 
 
-@pytest.fixture(scope="module")
-def model() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("model", EXAMPLES / "model.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def model() -> ModuleType:
+    return script("model")
 
 
 def test_its_stages_are_recipes_and_share_the_time(model: ModuleType) -> None:
@@ -62,3 +69,19 @@ def test_files_are_parted_and_come_together_again(model: ModuleType, tmp_path: P
         parts = sorted((tmp_path / "packed").glob(f"{name}.safetensors.part-*"))
         assert b"".join(part.read_bytes() for part in parts) == bytes([k]) * (250 + k)
     assert len((tmp_path / "packed" / "SHA256SUMS").read_text().splitlines()) == 3 * len(model.NAMES)
+
+
+def test_a_soup_is_the_mean_of_what_is_in_it(tmp_path: Path, monkeypatch) -> None:
+    soup, out = script("soup"), tmp_path / "out.safetensors"
+    for k, name in enumerate("abc"):
+        values = {"w": torch.tensor([1.0 + k, -3.0 * k], dtype=torch.bfloat16), "n": torch.tensor(7 + k)}
+        write_tensors(tmp_path / name, values | ({"more": torch.ones(1)} if name == "c" else {}), {"said": name})
+    monkeypatch.setattr("sys.argv", ["soup.py", str(out), str(tmp_path / "a"), str(tmp_path / "b")])
+    soup.main()
+    made = read_tensors(out)
+    assert made["w"].tolist() == [1.5, -1.5] and made["w"].dtype == torch.bfloat16 and int(made["n"]) == 8
+    assert read_header(out).metadata == {"said": "b"}
+    monkeypatch.setattr("sys.argv", ["soup.py", str(tmp_path / "no"), str(tmp_path / "a"), str(tmp_path / "c")])
+    with pytest.raises(SystemExit, match="not of one shape"):
+        soup.main()
+    assert not (tmp_path / "no").exists()

@@ -4,7 +4,7 @@ A diffusion model is a progressive code (Ho et al. 2020, section 4.3). Whoever h
 less and less noisy, and after any number of bits shows the model's guess of the data. What the model foresees costs
 nothing: in the limit of many steps, bits up to a signal-to-noise ratio s are the guess's square error integrated,
 
-    R(s) = 1/2 ∫ |x - D(x at s')|² ds',  s' from 0 to s, in nats    (Kingma et al. 2021, eq. 17),
+    R(s) = 1/2 ∫ |x - D(x at s')|² ds',  s' from 0 to s, in nats    (Kingma et al. 2021, section 5.1),
 
 for x of whatever the model diffuses, and the words known on both sides. What is shown is decoded and compared as a
 picture: so errors are of the same pixels, after the same bits, whatever space the model works in.

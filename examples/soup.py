@@ -1,0 +1,42 @@
+"""The mean of several models of one shape: a soup (Wortsman et al. 2022), often better than each that is in it.
+
+    python examples/soup.py OUT.safetensors MODEL.safetensors MODEL.safetensors [...]
+
+The models are files that were trained on from one another, or from the same one, so that their weights belong
+together. What is said of the model in OUT (steps, losses, names) is what the last file says of itself.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unnoise.weights.header import read_header
+from unnoise.weights.store import read_tensors, write_tensors
+
+
+def mean(tensors: list[Tensor]) -> Tensor:
+    """The mean, taken in float64, in the type of the last; numbers that are no weights are the last one's own."""
+    last = tensors[-1]
+    if not last.is_floating_point():
+        return last
+    return torch.stack([each.double() for each in tensors]).mean(0).to(last.dtype)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The mean of several models of one shape")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    asked = parser.parse_args()
+    files = [read_tensors(path) for path in asked.models]
+    shapes = [{name: each.shape for name, each in file.items()} for file in files]
+    if any(each != shapes[-1] for each in shapes):
+        raise SystemExit("the models are not of one shape: only those trained on from one another can be mixed")
+    made = {name: mean([file[name] for file in files]) for name in files[-1]}
+    write_tensors(asked.out, made, read_header(asked.models[-1]).metadata)
+    print(asked.out)
+
+
+if __name__ == "__main__":
+    main()
