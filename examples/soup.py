@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from unnoise.core.error import Refused
 from unnoise.weights.header import read_header
 from unnoise.weights.store import read_tensors, write_tensors
 
@@ -29,13 +30,21 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("models", type=Path, nargs="+")
     asked = parser.parse_args()
-    files = [read_tensors(path) for path in asked.models]
+    try:
+        mixed(asked.out, asked.models)
+    except Refused as fault:
+        raise SystemExit(f"soup: {fault}") from None
+    print(asked.out)
+
+
+def mixed(out: Path, models: list[Path]) -> None:
+    """Write the mean of these models."""
+    files = [read_tensors(path) for path in models]
     shapes = [{name: each.shape for name, each in file.items()} for file in files]
     if any(each != shapes[-1] for each in shapes):
-        raise SystemExit("the models are not of one shape: only those trained on from one another can be mixed")
+        raise Refused("the models are not of one shape", "mix those that were trained on from one another", "models")
     made = {name: mean([file[name] for file in files]) for name in files[-1]}
-    write_tensors(asked.out, made, read_header(asked.models[-1]).metadata)
-    print(asked.out)
+    write_tensors(out, made, read_header(models[-1]).metadata)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from torch import nn
 from evaluate.sets import noise
 from oracles import SCHEDULES, Gaussian
 from unnoise.core.condition import Unconditional
+from unnoise.core.error import Refused
 from unnoise.evaluate.rate import FAR, Told, told
 from unnoise.media.image import from_bytes
 from unnoise.networks.pixels import Pixels, PixelsConfig
@@ -109,6 +110,12 @@ def test_no_more_is_sent_than_is_asked_for() -> None:
     assert count < whole.bits.shape[1] and torch.equal(part.bits, whole.bits[:, :count])
     assert float(part.bits[:, -1].min()) > 500 >= float(part.bits[:, -2].min())
     assert torch.equal(part.decibels(500), whole.decibels(500))
+
+
+def test_guesses_without_end_are_refused() -> None:
+    made = model(lambda x, level: x / 0 if float(level.t) < 0.5 else x)
+    with pytest.raises(Refused, match=r"at time 0\.\d+ are not finite"):
+        sent(made)
 
 
 def test_decibels_between_levels_and_beyond() -> None:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unnoise.core.error import Refused
 from unnoise.core.level import Level
 from unnoise.core.model import Model
 from unnoise.core.trajectory import level_at, level_of
@@ -30,6 +31,7 @@ FAR = 10.0
 APART = 0.5
 """How far they lie apart, at most."""
 TOGETHER = 16
+_WHOLE = "take a model that is whole, in float32, or leave 'rate' out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,9 @@ def told(model: Model, pictures: Tensor, prompts: Sequence[str], side: int, most
         side: pixels a side at which pictures are compared, where they are larger.
         most: bits; the level at which every picture has had more is the last.
         seed: of the noise.
+
+    Raises:
+        Refused: the model guesses numbers that are not finite.
     """
     media, levels = from_bytes(pictures), _levels(model)
     samples, wanted = encoded(model, media), _small(media, side)
@@ -83,6 +88,8 @@ def told(model: Model, pictures: Tensor, prompts: Sequence[str], side: int, most
         shown = torch.cat([_small(each, side) for _, each in found])
         errors.append(((shown - wanted).double() / 2).square().flatten(1).mean(1))
         bits = _bits(torch.stack([level.log_snr for level in levels[: k + 1]]), torch.stack(off, 1))
+        if not bool(bits.isfinite().all()):
+            raise Refused(f"the model's guesses at time {float(level.t):.3g} are not finite", _WHOLE, "measures")
         if float(bits[:, -1].min()) > most:
             break
     return Told(bits, torch.stack(errors, 1))
