@@ -22,7 +22,10 @@ ROUNDS = 10_000
 
 def found(folder: Path, figure: str) -> dict[str, float]:
     """Picture -> its value."""
-    figures = json.loads((folder / "figures.json").read_text())["figures"]
+    try:
+        figures = json.loads((folder / "figures.json").read_text())["figures"]
+    except (OSError, ValueError, KeyError):
+        raise SystemExit(f"{folder} holds no figures: 'unnoise evaluate --out' makes such a folder") from None
     named = [f for f in figures if figure in f["title"] and {"place", "values"} & f["found"].keys()]
     if len(named) != 1:
         titles = "; ".join(f["title"] for f in figures if "pictures" in f["found"])
@@ -38,8 +41,8 @@ def shown(estimate: Estimate) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Two models by one figure, picture by picture")
-    parser.add_argument("first", type=Path, nargs="+")
-    parser.add_argument("--against", type=Path, nargs="+", required=True)
+    parser.add_argument("first", type=Path, nargs="+", help="the first model's folders")
+    parser.add_argument("--against", type=Path, nargs="+", required=True, help="the second's, in the same order")
     parser.add_argument("--figure", default="top-1 of 100 trained", help="a part of its title")
     asked = parser.parse_args()
     rows: list[tuple[str, float, float]] = []

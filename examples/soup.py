@@ -27,8 +27,8 @@ def mean(tensors: list[Tensor]) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The mean of several models of one shape")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("out", type=Path, help="the file to write")
+    parser.add_argument("models", type=Path, nargs="+", help="files of models, two or more")
     asked = parser.parse_args()
     try:
         mixed(asked.out, asked.models)
@@ -38,7 +38,13 @@ def main() -> None:
 
 
 def mixed(out: Path, models: list[Path]) -> None:
-    """Write the mean of these models."""
+    """Write the mean of these models.
+
+    Raises:
+        Refused: it is one model alone, one of them is no model or would be written over, or their shapes differ.
+    """
+    if len(models) < 2 or out.resolve() in (path.resolve() for path in models):
+        raise Refused("a mean needs two models or more, and a file of its own", "name OUT, then the models", "models")
     files = [read_tensors(path) for path in models]
     shapes = [{name: each.shape for name, each in file.items()} for file in files]
     if any(each != shapes[-1] for each in shapes):

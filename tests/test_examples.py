@@ -85,3 +85,7 @@ def test_a_soup_is_the_mean_of_what_is_in_it(tmp_path: Path, monkeypatch) -> Non
     with pytest.raises(SystemExit, match="not of one shape"):
         soup.main()
     assert not (tmp_path / "no").exists()
+    for words in ((str(out), str(tmp_path / "a")), (str(tmp_path / "a"), str(tmp_path / "a"), str(tmp_path / "b"))):
+        monkeypatch.setattr("sys.argv", ["soup.py", *words])
+        with pytest.raises(SystemExit, match="a file of its own"):
+            soup.main()

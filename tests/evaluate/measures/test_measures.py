@@ -138,6 +138,9 @@ def test_pictures_after_bits(model) -> None:
     assert sum(found[1].found["values"]) / 5 == pytest.approx(found[1].value.value)
     alone = next(iter(MEASURES["rate"](count=2)(Case(train=TRAIN, model=model, rounds=2))))
     assert alone.title == "training pictures after 250 bits, dB" and alone.beside is None
+    much = list(MEASURES["rate"](count=2, bits=10**15, side=4096)(given))
+    assert all((f.of, f.note) == ("16 x 16 pixels", "the code of some ends before") for f in much)
+    assert all(f.note == "" for f in found)
     with pytest.raises(Refused, match="from 1"):
         MEASURES["rate"](bits=0)
 

@@ -36,7 +36,7 @@ class Rate:
         from unnoise.core.error import Refused
 
         if min(self.count, self.bits, self.side) < 1:
-            raise Refused("rate takes counts from 1", "count=64,bits=1000,side=64", "measures")
+            raise Refused("rate takes count, bits and side from 1 on", "count=64,bits=1000,side=64", "measures")
 
     def __call__(self, case: Case) -> Iterator[Figure]:
         from unnoise.evaluate.bootstrap import averaged
@@ -44,6 +44,8 @@ class Rate:
 
         kinds = [case.heldout, case.train] if case.heldout else [case.train]
         found = [self._told(case, each) for each in kinds]
+        ends = min(float(told.bits[:, -1].min()) for told, *_ in found)
+        side = min(self.side, max(case.train.images.shape[-2:]))
         title = "held-out pictures" if case.heldout else "training pictures"
         for bits in (self.bits / FACTOR, self.bits, self.bits * FACTOR):
             decibels = [(told.decibels(bits), things) for told, _, things in found]
@@ -51,11 +53,12 @@ class Rate:
             yield Figure(
                 "rate",
                 f"{title} after {bits:g} bits, dB",
-                f"{self.side} x {self.side} pixels",
+                f"{side} x {side} pixels",
                 values[0],
                 values[1] if case.heldout else None,
                 "training pictures",
                 "higher",
+                "the code of some ends before" if ends < bits else "",
                 found={"pictures": found[0][1], "values": decibels[0][0].tolist()},
             )
 
