@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--against", type=Path, nargs="+", required=True, help="the second's, in the same order")
     parser.add_argument("--figure", default="top-1 of 100 trained", help="a part of its title")
     asked = parser.parse_args()
+    if len(asked.first) != len(asked.against):
+        raise SystemExit(f"{len(asked.first)} folders against {len(asked.against)}: give as many of each")
     rows: list[tuple[str, float, float]] = []
     for one, other in zip(asked.first, asked.against, strict=True):
         ours, theirs = found(one, asked.figure), found(other, asked.figure)

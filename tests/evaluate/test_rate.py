@@ -116,6 +116,10 @@ def test_guesses_without_end_are_refused() -> None:
     made = model(lambda x, level: x / 0 if float(level.t) < 0.5 else x)
     with pytest.raises(Refused, match=r"at time 0\.\d+ are not finite"):
         sent(made)
+    unseen = model(Gaussian(0.0, 0.5))
+    unseen.codec.decode = lambda sample: sample * float("nan")
+    with pytest.raises(Refused, match="are not finite"):
+        sent(unseen)
 
 
 def test_decibels_between_levels_and_beyond() -> None:

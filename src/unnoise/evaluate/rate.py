@@ -71,7 +71,7 @@ def told(model: Model, pictures: Tensor, prompts: Sequence[str], side: int, most
         seed: of the noise.
 
     Raises:
-        Refused: the model guesses numbers that are not finite.
+        Refused: the model's guesses, or what they look like, are not finite.
     """
     media, levels = from_bytes(pictures), _levels(model)
     samples, wanted = encoded(model, media), _small(media, side)
@@ -88,7 +88,7 @@ def told(model: Model, pictures: Tensor, prompts: Sequence[str], side: int, most
         shown = torch.cat([_small(each, side) for _, each in found])
         errors.append(((shown - wanted).double() / 2).square().flatten(1).mean(1))
         bits = _bits(torch.stack([level.log_snr for level in levels[: k + 1]]), torch.stack(off, 1))
-        if not bool(bits.isfinite().all()):
+        if not bool((bits[:, -1] + errors[-1]).isfinite().all()):
             raise Refused(f"the model's guesses at time {float(level.t):.3g} are not finite", _WHOLE, "measures")
         if float(bits[:, -1].min()) > most:
             break
